@@ -1,0 +1,1 @@
+"""Serves one stage handler over HTTP, as a Hugging Face Inference Endpoint would."""

@@ -1,0 +1,144 @@
+"""The stage's web application: the routes of a Hugging Face Inference Endpoint, and /ready and /info."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from .body import read_object
+from .door import RETRY_AFTER, Door
+from .errors import ERRORS, render
+from .handler import load_handler
+from .metrics import Metrics
+from .observer import Observer
+from .settings import Settings
+from .state import Readiness, State
+from .worker import Call, Worker, to_json
+
+
+class Stage:
+    """Everything that one server owns; the routes find it at `request.app.state.stage`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.readiness = Readiness(settings.stage)
+        self.worker = Worker(
+            partial(load_handler, settings.handler_dir, self.readiness.report), self.readiness
+        )
+        self.door = Door(settings.max_queue + 1)
+        self.metrics = Metrics(lambda: self.worker.running, lambda: self.worker.waiting)
+
+    def require_warm(self) -> None:
+        """Raises HTTPException 503, saying why, unless calls can be taken now."""
+        state = self.readiness.state
+        if state is State.WARM:
+            return
+        if state is State.FAILED:
+            raise HTTPException(
+                503, f"the {self.readiness.stage} stage failed to load: {self.readiness.error}"
+            )
+        if state is State.STOPPING:
+            raise HTTPException(503, f"the {self.readiness.stage} stage is stopping")
+        raise HTTPException(503, f"the {self.readiness.stage} stage is not ready: {state}", RETRY_AFTER)
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The application for one stage; its handler loads in the background once the server is up."""
+    stage = Stage(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        stage.worker.start()
+        yield
+
+    app = Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/", root, methods=["GET", "POST"]),
+            Route("/predict", predict, methods=["POST"]),
+            Route("/health", health),
+            Route("/ready", ready),
+            Route("/info", info),
+            Route("/metrics", metrics),
+        ],
+        middleware=[Middleware(Observer, metrics=stage.metrics)],
+        exception_handlers=dict.fromkeys(ERRORS, render),
+    )
+    app.router.redirect_slashes = False
+    app.state.stage = stage
+    return app
+
+
+async def root(request: Request) -> Response:
+    """An endpoint's only address: GET asks whether it lives, POST calls the handler."""
+    return await (predict(request) if request.method == "POST" else health(request))
+
+
+async def health(request: Request) -> Response:
+    """The process answers; that says nothing of the handler."""
+    return PlainTextResponse("Ok")
+
+
+async def ready(request: Request) -> Response:
+    """200 once calls can be taken, else 503; the body says how far it is."""
+    readiness = request.app.state.stage.readiness
+    return _json(200 if readiness.state is State.WARM else 503, to_json(readiness.snapshot()))
+
+
+async def info(request: Request) -> Response:
+    """What the handler says of itself; 404 for a handler that says nothing."""
+    stage: Stage = request.app.state.stage
+    stage.require_warm()
+    if stage.worker.info is None:
+        raise HTTPException(404, "this stage's handler has no info()")
+    return _json(200, stage.worker.info)
+
+
+async def metrics(request: Request) -> Response:
+    """The metrics in Prometheus' text format."""
+    return Response(request.app.state.stage.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def predict(request: Request) -> Response:
+    """The handler's answer to the request's JSON object, as JSON."""
+    stage: Stage = request.app.state.stage
+    stage.require_warm()
+    async with stage.door.enter():
+        data = await read_object(request, stage.settings.max_body_bytes, stage.settings.body_timeout)
+        call = stage.worker.submit(data)
+        try:
+            return _json(200, await _answer_unless_gone(call, request))
+        finally:
+            stage.worker.withdraw(call)
+
+
+async def _answer_unless_gone(call: Call, request: Request) -> bytes:
+    """The call's answer; ClientDisconnect if nobody is there any more to receive it."""
+    answer: asyncio.Future[Any] = asyncio.wrap_future(call.answer)
+    gone: asyncio.Future[Any] = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait([answer, gone], return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ClientDisconnect
+        return cast(bytes, answer.result())
+    finally:
+        answer.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _json(status: int, body: bytes) -> Response:
+    return Response(body, status, media_type="application/json")

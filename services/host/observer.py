@@ -1,0 +1,63 @@
+"""Counts and logs every request; its body and its headers are never written down."""
+
+import logging
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+PROBES = ("/", "/health", "/ready", "/metrics", "/info")
+
+
+class Observer:
+    """ASGI middleware: one log line and one count a request."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        fields: dict[str, Any] = {
+            "method": scope["method"],
+            "path": scope["path"][:200],
+            "status": 500,
+            "received": 0,
+            "sent": 0,
+        }
+
+        async def counted_receive() -> Message:
+            message = await receive()
+            fields["received"] += len(message.get("body", b""))
+            return message
+
+        async def counted_send(message: Message) -> None:
+            fields["status"] = message.get("status", fields["status"])
+            fields["sent"] += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, counted_receive, counted_send)
+        finally:
+            self._record(fields, time.perf_counter() - began)
+
+    def _record(self, fields: dict[str, Any], seconds: float) -> None:
+        route = _route(fields["method"], fields["path"])
+        self._metrics.requests.labels(route, fields["status"]).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        # Health checks come every few seconds and would drown the rest.
+        level = logging.DEBUG if route == "probe" else logging.INFO
+        logger.log(level, "request", extra={"fields": {**fields, "seconds": round(seconds, 4)}})
+
+
+def _route(method: str, path: str) -> str:
+    if method == "POST" and path in ("/", "/predict"):
+        return "predict"
+    return "probe" if method in ("GET", "HEAD") and path in PROBES else "other"

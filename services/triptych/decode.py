@@ -1,0 +1,26 @@
+"""What comes out of denoising: latents become images."""
+
+import numpy as np
+import numpy.typing as npt
+
+from .compiled import CompiledPart
+from .variants import Variant
+from .weights import Report
+
+
+class LatentDecoder:
+    """Images of latents (the VAE's decoder)."""
+
+    def __init__(self, variant: Variant, report: Report) -> None:
+        self._model = CompiledPart(
+            variant, "decoder", {"latent": np.zeros((1, *variant.latent), np.float32)}, report
+        )
+
+    def images(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+        """uint8 (batch, height, width, 3) images of float32 (batch, height / 8, width / 8, 4) latents."""
+        return np.stack([self._image(latent) for latent in latents])
+
+    def _image(self, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+        decoded = self._model(latent=latent[None])[0]
+        image: npt.NDArray[np.uint8] = np.clip((decoded + 1) * 127.5, 0, 255).round().astype(np.uint8)
+        return image

@@ -1,0 +1,70 @@
+"""What goes into denoising: prompts become contexts, images become latents."""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from .compiled import CompiledPart
+from .fields import Fields
+from .tokenizer import encode
+from .variants import LATENT_FACTOR, PROMPT_TOKENS, Variant
+from .weights import Report
+
+KEPT_CONTEXTS = 256
+
+Contexts = npt.NDArray[np.float32]
+
+
+class PromptEncoder:
+    """Contexts of prompts, the latest of which are kept; that of the empty prompt from the start."""
+
+    def __init__(self, variant: Variant, report: Report) -> None:
+        self._positions = np.arange(PROMPT_TOKENS, dtype=np.int32)[None]
+        example = {"tokens": np.zeros((1, PROMPT_TOKENS), np.int32), "positions": self._positions}
+        self._model = CompiledPart(variant, "text_encoder", example, report)
+        self._encoded = lru_cache(KEPT_CONTEXTS)(self._encode)
+        self._unconditional = self._encode("", "inputs")
+
+    def contexts(self, fields: Fields, batch_size: int) -> tuple[Contexts, Contexts]:
+        """The contexts of `inputs` and of `negative_prompt`, each float32 (batch, 77, width).
+
+        All rows are the same. Raises InvalidField, among others for more than 77 tokens.
+        """
+        keys = {"inputs": fields.text("inputs"), "negative_prompt": fields.text("negative_prompt", "")}
+        context, unconditional = (self._context(text, key) for key, text in keys.items())
+        return np.stack([context] * batch_size), np.stack([unconditional] * batch_size)
+
+    def _context(self, prompt: str, key: str) -> Contexts:
+        return self._encoded(prompt, key) if prompt else self._unconditional
+
+    def _encode(self, prompt: str, key: str) -> Contexts:
+        context: Contexts = self._model(tokens=encode(prompt, key)[None], positions=self._positions)[0]
+        return context
+
+
+class ImageEncoder:
+    """Latents of images (the VAE's encoder)."""
+
+    def __init__(self, variant: Variant, report: Report) -> None:
+        shape = variant.shapes("image")["image"]
+        self._model = CompiledPart(
+            variant, "image_encoder", {"image": np.zeros((1, *shape), np.float32)}, report
+        )
+
+    def latent(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """The mean latent, float32 (height / 8, width / 8, 4), of a uint8 (height, width, 3) image."""
+        scaled = image[None].astype(np.float32) / 127.5 - 1
+        latent: npt.NDArray[np.float32] = self._model(image=scaled)[0]
+        return latent
+
+
+def latent_mask(keep: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """A mask (height, width, 1) of 1 = keep, 0 = repaint, at latent size: float32, 8 by 8 max-pooled.
+
+    A latent cell is kept if any of its pixels is, as the first keras-cv inpainting did.
+    """
+    height, width, _ = keep.shape
+    cells = (height // LATENT_FACTOR, LATENT_FACTOR, width // LATENT_FACTOR, LATENT_FACTOR, 1)
+    pooled: npt.NDArray[np.float32] = (keep != 0).reshape(cells).max(axis=(1, 3)).astype(np.float32)
+    return pooled
