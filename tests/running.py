@@ -53,7 +53,7 @@ def running(module: str, environment: Mapping[str, str], log: Path) -> Iterator[
         process = subprocess.Popen(
             [sys.executable, "-m", module],
             cwd=ROOT,
-            env={**_inherited(), **own},
+            env={**inherited_environment(), **own},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -83,7 +83,8 @@ def running_gateway(log: Path, **environment: str) -> Iterator[Server]:
         yield server
 
 
-def _inherited() -> dict[str, str]:
+def inherited_environment() -> dict[str, str]:
+    """The little of this process's environment that a server needs, and where our packages are."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
     return {**kept, "PYTHONPATH": f"{ROOT}:{ROOT / 'services'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
@@ -92,8 +93,11 @@ def _seconds_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) 
     begin = time.monotonic()
     while (passed := time.monotonic() - begin) < START_SECONDS and process.poll() is None:
         try:
-            if requests.get(f"{url}/ready", timeout=2).status_code == 200:
+            response = requests.get(f"{url}/ready", timeout=2)
+            if response.status_code == 200:
                 return passed
+            if response.json().get("state") == "failed":
+                break
         except requests.ConnectionError:
             pass
         time.sleep(0.05)

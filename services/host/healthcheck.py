@@ -11,7 +11,7 @@ def is_ready(port: int) -> bool:
     try:
         connection.request("GET", "/ready")
         return connection.getresponse().status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()

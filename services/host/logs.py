@@ -30,4 +30,4 @@ def set_up_logs(stage: str, level: str) -> None:
     """Send every logger of this process to standard error, one JSON object a line."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter(stage))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -35,8 +35,8 @@ class Settings(BaseSettings):
         ge=0,
         description="Seconds that requests under way may still take once the server is told to stop.",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least level logged; at debug, health checks are logged as well."
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least level logged; at DEBUG, health checks are logged as well."
     )
 
     @property

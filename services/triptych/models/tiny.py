@@ -70,8 +70,7 @@ def diffusion_model() -> keras.Model:
     skips = [entry, down, x]
     x = attend(resolve(x, coarse, "down_1"), "down_1")
     skips.append(x)
-    x = attend(resolve(x, coarse, "middle_0"), "middle")
-    x = resolve(x, coarse, "middle_1")
+    x = attend(resolve(x, coarse, "middle"), "middle")
     for i, width in enumerate((coarse, coarse, fine, fine)):
         if i == 2:
             x = kerascv.Upsample(coarse, name="upsample")(x)

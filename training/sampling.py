@@ -1,0 +1,69 @@
+"""Pictures from prompts, many at a time, with the project's own schedule and sampler."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from training.latents import Codec
+from triptych.denoise import timestep_embedding
+from triptych.models.tiny import LATENT_SHAPE, MAX_TOKENS
+from triptych.samplers import Known, PredictNoise, ddim, inpaint
+from triptych.schedule import make_schedule
+from triptych.tokenizer import encode
+
+ROWS = 64
+
+
+@dataclass(frozen=True)
+class Painter:
+    """The four models of a trained or shipped variant, used in batches of 64."""
+
+    text_encoder: keras.Model
+    diffusion: keras.Model
+    codec: Codec
+
+    def paint(self, prompts: list[str], guidance: float, steps: int = 20, seed: int = 0) -> np.ndarray:
+        """Images, uint8 (n, 64, 64, 3)."""
+        return self.codec.decode(self._latents(prompts, guidance, steps, seed, None))
+
+    def repaint(self, prompts: list[str], guidance: float, known: Known, steps: int = 20) -> np.ndarray:
+        """Images with the kept regions of the known latents (n, 8, 8, 4), for at most 64 prompts."""
+        return self.codec.decode(self._latents(prompts, guidance, steps, 0, known))
+
+    def _latents(
+        self, prompts: list[str], guidance: float, steps: int, seed: int, known: Known | None
+    ) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        schedule = make_schedule(steps)
+        rows = []
+        for start in range(0, len(prompts), ROWS):
+            part = prompts[start : start + ROWS]
+            noise = rng.standard_normal((len(part), *LATENT_SHAPE), np.float32)
+            predict = self._guided(part, guidance)
+            walk = (
+                inpaint(predict, noise, schedule, known, rng) if known else ddim(predict, noise, schedule)
+            )
+            rows.append(deque(walk, maxlen=1)[0])
+        return np.concatenate(rows)
+
+    def _guided(self, prompts: list[str], guidance: float) -> PredictNoise:
+        contexts = self._contexts([""] * len(prompts) + prompts)
+
+        def predict(latent: np.ndarray, timestep: int) -> np.ndarray:
+            embedding = np.repeat(timestep_embedding(timestep), 2 * len(prompts), axis=0)
+            both = [np.concatenate([latent, latent]), embedding, contexts]
+            without, conditional = np.split(self.diffusion.predict_on_batch(both), 2)
+            guided: np.ndarray = without + np.float32(guidance) * (conditional - without)
+            return guided
+
+        return predict
+
+    def _contexts(self, prompts: list[str]) -> np.ndarray:
+        tokens = np.stack([encode(prompt) for prompt in prompts])
+        positions = np.tile(np.arange(MAX_TOKENS, dtype=np.int32), (len(prompts), 1))
+        contexts: np.ndarray = self.text_encoder.predict_on_batch([tokens, positions])
+        return contexts
