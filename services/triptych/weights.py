@@ -51,7 +51,7 @@ class PackagedFile:
 
 @dataclass(frozen=True)
 class HubFile:
-    """A Keras .h5 file in a repository of the Hugging Face Hub, with its checksum (contracts.md, 7).
+    """A Keras .h5 file in a repository of the Hugging Face Hub, with its checksum.
 
     HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are huggingface_hub's own; WEIGHTS_DIR is where files stay.
     """

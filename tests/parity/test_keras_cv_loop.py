@@ -9,7 +9,7 @@ from triptych.decode import LatentDecoder
 from triptych.denoise import Denoiser
 from triptych.encode import PromptEncoder
 from triptych.fields import Fields
-from triptych.models import kerascv  # noqa: F401  (before keras_cv itself)
+from triptych.models import kerascv
 from triptych.requests import DenoiseSettings
 from triptych.samplers import initial_noise
 from triptych.tokenizer import VOCABULARY, encode

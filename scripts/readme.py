@@ -1,0 +1,50 @@
+"""Write the tables of settings into README.md: `python scripts/readme.py`.
+
+With `--check` nothing is written; the exit status is 1 if the tables are not as the settings say.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from gateway.settings import markdown_table
+from host.settings import Settings
+
+README = Path(__file__).parent.parent / "README.md"
+LIBRARY = {
+    "SD_VERSION": ("tiny", "Which Stable Diffusion: `tiny` (built in), `1.4` or `2` (2.1 base)."),
+    "WEIGHTS_DIR": ("", "Where downloaded weights are kept; the Hugging Face cache if empty."),
+    "HF_ENDPOINT": ("", "Where weights are downloaded from, instead of the Hugging Face Hub."),
+    "HF_TOKEN": ("", "Token for downloads."),
+    "HF_HUB_OFFLINE": ("", "`1`: use the weights that are there, ask no network."),
+}
+
+
+def stage_table() -> str:
+    """The stages' variables: the server's, then those that the handlers read."""
+    rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.is_required() or name == "handlers_dir" else field.default
+        rows.append(_row(name.upper(), str(default), field.description or ""))
+    return "\n".join([*rows, *(_row(name, *rest) for name, rest in LIBRARY.items())])
+
+
+def with_tables(text: str) -> str:
+    """The text with both tables between their marks."""
+    for mark, table in (("gateway settings", markdown_table()), ("stage settings", stage_table())):
+        block = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text = block.sub(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text)  # type: ignore[misc]
+    return text
+
+
+def _row(name: str, default: str, meaning: str) -> str:
+    return f"| `{name}` | {f'`{default}`' if default else ''} | {meaning} |"
+
+
+if __name__ == "__main__":
+    before = README.read_text()
+    after = with_tables(before)
+    if "--check" not in sys.argv:
+        README.write_text(after)
+    elif before != after:
+        sys.exit("README.md: the tables of settings are out of date; run python scripts/readme.py")
