@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# Starts, stops and uses the stack: in containers where a Docker engine answers, else as local processes.
+#   scripts/stack.sh up|down|logs|generate|mode         (the Makefile says with which variables)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+RUN=.run
+PID_FILE=$RUN/supervisord.pid
+LOCAL_URL=http://127.0.0.1:${GATEWAY_PORT:-8000}
+LOCAL_PORTS=("${GATEWAY_PORT:-8000}" 8001 8002 8003 8004)
+START_SECONDS=${START_SECONDS:-300}
+export ALL_IN_ONE=${ALL_IN_ONE:-false}
+[[ $ALL_IN_ONE == true ]] && LOCAL_PORTS+=(8005)
+
+say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+engine_answers() { docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; }
+
+mode() {
+    case ${MODE:-} in
+        local | compose) say "$MODE" ;;
+        '') if engine_answers; then say compose; else say local; fi ;;
+        *) fail "MODE must be local or compose; got $MODE" ;;
+    esac
+}
+
+local_runs() { [[ ${MODE:-} != compose ]] && [[ -f $PID_FILE ]] && kill -0 "$(cat "$PID_FILE")" 2>/dev/null; }
+
+compose() {
+    local files=(-f compose.yaml) overlay
+    for overlay in ${OVERLAYS:-}; do
+        [[ -f compose/$overlay.yaml ]] || fail "OVERLAYS must name files of compose/; there is no compose/$overlay.yaml"
+        files+=(-f "compose/$overlay.yaml")
+    done
+    docker compose "${files[@]}" "$@"
+}
+
+compose_runs() { [[ ${MODE:-} != local ]] && engine_answers && [[ -n $(docker compose -f compose.yaml ps --quiet) ]]; }
+
+up() {
+    case $(mode) in
+        compose) up_compose ;;
+        local) up_local ;;
+    esac
+}
+
+up_compose() {
+    say "Starting the stack in containers (MODE=local runs it as local processes instead)."
+    compose up --build --detach --remove-orphans
+    say "Waiting until every stage is ready:"
+    compose exec -T gateway python - http://127.0.0.1:8000 "$START_SECONDS" <scripts/wait_ready.py \
+        || { compose logs --tail 5 >&2; fail "The stack is not ready. All its logs: make logs"; }
+    greet "http://$(compose port gateway 8000)" "make logs (docker compose logs)"
+}
+
+up_local() {
+    say "Starting the stack as local processes (MODE=compose runs it in containers instead)."
+    mkdir -p "$RUN/logs"
+    if local_runs; then
+        say "It runs already."
+    else
+        refuse_taken_ports
+        rm -f "$RUN/logs/supervisord.log"
+        .venv/bin/supervisord --configuration compose/supervisord.conf
+    fi
+    say "Waiting until every stage is ready:"
+    wait_local || { tail -n 5 "$RUN"/logs/*.log >&2; fail "The stack is not ready. All its logs: $RUN/logs/"; }
+    greet "$LOCAL_URL" "$RUN/logs/"
+}
+
+wait_local() {
+    .venv/bin/python scripts/wait_ready.py "$LOCAL_URL" "$START_SECONDS" &
+    local waiting=$!
+    while kill -0 "$waiting" 2>/dev/null; do
+        # Its supervisor has given a process up: waiting longer is in vain.
+        if grep -q 'entered FATAL state' "$RUN/logs/supervisord.log"; then
+            kill "$waiting"
+            return 1
+        fi
+        sleep 0.5
+    done
+    wait "$waiting"
+}
+
+refuse_taken_ports() {
+    local port
+    for port in "${LOCAL_PORTS[@]}"; do
+        if (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            fail "Port $port is taken. Stop what listens there (make down, if it is another copy of this), and try again."
+        fi
+    done
+}
+
+greet() {
+    cat <<EOF
+
+Triptych is ready: $1   (try it in the browser: $1/docs)
+  make generate PROMPT="a red apple"
+  curl $1/v1/txt2img -H 'Content-Type: application/json' -H 'Accept: image/png' \\
+       -d '{"prompt": "a red apple"}' -o apple.png
+Logs: $2
+Stop: make down
+EOF
+}
+
+down() {
+    local stopped=no
+    if local_runs; then
+        stop_local
+        stopped=yes
+    fi
+    if compose_runs; then
+        docker compose -f compose.yaml --profile '*' down --remove-orphans
+        stopped=yes
+    fi
+    [[ $stopped == yes ]] || say "Nothing of it runs."
+}
+
+stop_local() {
+    local pid
+    pid=$(cat "$PID_FILE")
+    kill -TERM "$pid"
+    for _ in $(seq 300); do
+        kill -0 "$pid" 2>/dev/null || { say "Stopped the local processes."; return; }
+        sleep 0.1
+    done
+    fail "The local processes did not stop within 30 s; their supervisor is process $pid."
+}
+
+logs() {
+    if local_runs; then
+        exec tail -n 50 -F "$RUN"/logs/*.log
+    fi
+    exec docker compose -f compose.yaml logs --follow --tail 50
+}
+
+generate() {
+    local out=${OUT:-out/picture.png}
+    [[ -n ${PROMPT:-} ]] || fail 'PROMPT must say what the picture shows: make generate PROMPT="a red apple"'
+    mkdir -p "$(dirname "$out")"
+    if local_runs; then
+        PYTHONPATH=.:services .venv/bin/python -m gateway.client --url "$LOCAL_URL" --prompt "$PROMPT" --out "$out"
+    elif compose_runs; then
+        # The container's root file system is read-only, and `docker cp` does not see its /tmp.
+        docker compose -f compose.yaml exec gateway python -m gateway.client --prompt "$PROMPT" --out /tmp/picture.png
+        docker compose -f compose.yaml exec -T gateway cat /tmp/picture.png >"$out"
+        say "Written to $out"
+    else
+        fail "The stack does not run. Start it with: make up"
+    fi
+}
+
+case ${1:-} in
+    up | down | logs | generate | mode) "$1" ;;
+    *) fail "usage: scripts/stack.sh up|down|logs|generate|mode" ;;
+esac

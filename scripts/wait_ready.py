@@ -1,0 +1,66 @@
+"""`python wait_ready.py URL SECONDS`: waits until the gateway at URL says that every stage is ready.
+
+Shows each stage's state whenever one changes. Exit status 1 if a stage failed to load or the time is up.
+Standard library only: in compose mode it runs inside the gateway's container, from standard input.
+"""
+
+import http.client
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+POLL_SECONDS = 0.5
+Stages = list[dict[str, Any]]
+
+
+def main(url: str, seconds: float) -> int:
+    began = time.monotonic()
+    shown = ""
+    while (passed := time.monotonic() - began) < seconds:
+        stages, is_ready = ask(url)
+        if (line := describe(stages)) != shown:
+            print(f"  {passed:5.1f} s  {line}", flush=True)
+            shown = line
+        if is_ready:
+            return 0
+        if failures := [failure for stage in stages for failure in errors(stage)]:
+            print("\n".join(failures), file=sys.stderr)
+            return 1
+        time.sleep(POLL_SECONDS)
+    print(f"Not ready after {seconds:g} s: {shown}", file=sys.stderr)
+    return 1
+
+
+def ask(url: str) -> tuple[Stages, bool]:
+    """The stages that GET /ready lists, none while nobody answers; and whether all are ready."""
+    try:
+        with urllib.request.urlopen(f"{url}/ready", timeout=10) as answer:
+            return json.load(answer)["stages"], True
+    except urllib.error.HTTPError as error:
+        with error:
+            return json.load(error)["stages"], False
+    except (OSError, http.client.HTTPException):
+        return [], False
+
+
+def describe(stages: Stages) -> str:
+    """Every stage with its state, in one line."""
+    return " · ".join(f"{stage['stage']} {state(stage)}" for stage in stages) or "the gateway is starting"
+
+
+def state(stage: dict[str, Any]) -> str:
+    replica = stage["replicas"][0]
+    progress = replica["progress"]
+    return str(replica["state"]) if progress is None else f"{replica['state']} {progress:.0%}"
+
+
+def errors(stage: dict[str, Any]) -> list[str]:
+    """What the stage's replicas say that failed to load."""
+    return [f"{stage['stage']}: {r['error']}" for r in stage["replicas"] if r["state"] == "failed"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], float(sys.argv[2])))

@@ -1,0 +1,108 @@
+"""What the compose files come to when they are put on top of each other."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+import gateway.settings
+import host.settings
+from tests.running import ROOT
+
+STAGES = {"text-encoder": 8001, "diffusion": 8002, "inpainting": 8003, "decoder": 8004}
+Services = dict[str, dict[str, Any]]
+
+
+def configured(*overlays: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    files = [part for overlay in overlays for part in ("-f", f"compose/{overlay}.yaml")]
+    return subprocess.run(
+        ["docker", "compose", "-f", "compose.yaml", *files, "config", "--format", "json"],
+        cwd=ROOT,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/tmp", **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def services(*overlays: str, **environment: str) -> Services:
+    result = configured(*overlays, **environment)
+    assert result.returncode == 0, result.stderr
+    described: Services = json.loads(result.stdout)["services"]
+    return described
+
+
+def addresses(service: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(port["host_ip"], port["published"]) for port in service.get("ports", [])]
+
+
+def test_by_default_there_are_four_stages_and_a_gateway() -> None:
+    assert set(services()) == {*STAGES, "gateway"}
+
+
+def test_only_the_gateway_is_published_and_only_on_this_machine() -> None:
+    published = {name: addresses(service) for name, service in services().items()}
+    assert published == {"gateway": [("127.0.0.1", "8000")], **{name: [] for name in STAGES}}
+
+
+def test_the_gateway_is_published_elsewhere_by_a_variable() -> None:
+    assert addresses(services(GATEWAY_PUBLISH="0.0.0.0:80")["gateway"]) == [("0.0.0.0", "80")]
+
+
+def test_every_stage_has_its_own_port_in_the_ports_overlay() -> None:
+    published = {name: addresses(service) for name, service in services("ports").items()}
+    ports = {**STAGES, "all-in-one": 8005, "gateway": 8000}
+    assert published == {name: [("127.0.0.1", str(port))] for name, port in ports.items()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_pointed_elsewhere_by_its_variable(stage: str) -> None:
+    variable = f"{stage.upper().replace('-', '_')}_URL"
+    gateway = services(**{variable: "https://elsewhere.example"})["gateway"]
+    assert gateway["environment"][variable] == "https://elsewhere.example"
+
+
+@pytest.mark.parametrize("stage", ["diffusion", "inpainting"])
+def test_a_remote_stage_does_not_start_here_and_must_be_named(stage: str) -> None:
+    variable = f"{stage.upper()}_URL"
+    refused = configured(f"{stage}-remote")
+    assert refused.returncode != 0
+    assert f"set {variable} to the address" in refused.stderr
+    layered = services(f"{stage}-remote", **{variable: "https://elsewhere.example"})
+    assert set(layered) == {*STAGES, "gateway"} - {stage}
+    assert layered["gateway"]["environment"][variable] == "https://elsewhere.example"
+
+
+def test_every_setting_of_gateway_and_stages_can_be_set_here() -> None:
+    own = {"gateway_host", "gateway_port", "host", "port", "handlers_dir"}
+    described = services()
+    for service, settings in (("gateway", gateway.settings.Settings), ("decoder", host.settings.Settings)):
+        settable = {name.lower() for name in described[service]["environment"]}
+        assert set(settings.model_fields) - own <= settable
+    assert services(MAX_QUEUE="3")["diffusion"]["environment"]["MAX_QUEUE"] == "3"
+
+
+def test_all_in_one_runs_alone() -> None:
+    layered = services("all-in-one")
+    assert set(layered) == {"all-in-one", "gateway"}
+    urls = {name: url for name, url in layered["gateway"]["environment"].items() if name.endswith("_URL")}
+    assert {name: url for name, url in urls.items() if url} == {"ALL_IN_ONE_URL": "http://all-in-one:8000"}
+
+
+def test_the_gpu_overlay_reserves_a_gpu_for_every_stage_and_builds_for_it() -> None:
+    layered = services("gpu")
+    for stage in STAGES:
+        assert layered[stage]["deploy"]["resources"]["reservations"]["devices"][0]["driver"] == "nvidia"
+        assert layered[stage]["image"].endswith("-gpu")
+    assert layered["text-encoder"]["build"]["args"] == {"DEVICE": "gpu"}
+    assert "deploy" not in layered["gateway"]
+
+
+def test_no_service_may_more_than_it_needs() -> None:
+    for name, service in services("ports").items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["user"] == "10001:10001", name
+        assert service["mem_limit"], name
+        assert service["healthcheck"]["test"][0] == "CMD", name
