@@ -1,0 +1,97 @@
+"""Results as the native dialect answers them: one image file, or JSON with everything."""
+
+import base64
+import json
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from ..errors import NotAcceptable
+from ..images import MEDIA_TYPES, encode_picture
+from ..infotext import infotext
+from ..requests import GenerateRequest, GenerateResult
+from .accept import choose
+from .schemas import CallEvidence, Generated, GeneratedImage, TextToImage
+
+JSON = "application/json"
+DEFAULT_FORMAT = "png"
+FORMATS = {media_type: output_format for output_format, media_type in MEDIA_TYPES.items()}
+
+
+def answer_type(request: Request, body: TextToImage) -> str:
+    """The media type to answer with, known before any work is done. Raises NotAcceptable."""
+    accept = request.headers.get("accept", "")
+    formats = [body.output_format] if body.output_format else list(MEDIA_TYPES)
+    offers = [JSON, *(MEDIA_TYPES[name] for name in formats if body.num_images == 1)]
+    chosen = choose(accept, offers)
+    if chosen is None:
+        several = ": several images come as JSON" if body.num_images > 1 else ""
+        raise NotAcceptable(f"Accept must allow {' or '.join(offers)}{several}; got {accept[:200]}.")
+    return chosen
+
+
+def make_answer(
+    request: Request, body: TextToImage, asked: GenerateRequest, result: GenerateResult, media_type: str
+) -> Response:
+    """The answer of this media type, as answer_type chose it."""
+    output_format = body.output_format or FORMATS.get(media_type, DEFAULT_FORMAT)
+    files = [_encode(body, asked, result, index, output_format) for index in range(len(result.pictures))]
+    if media_type == JSON:
+        return _json(request, body, result, files, MEDIA_TYPES[output_format])
+    return Response(files[0], media_type=media_type, headers=_evidence_headers(result))
+
+
+def _encode(
+    body: TextToImage, asked: GenerateRequest, result: GenerateResult, index: int, output_format: str
+) -> bytes:
+    parameters = {**_parameters(body, result), "seed": result.seeds[index]}
+    text = {"parameters": infotext(asked, result, index), "triptych": json.dumps(parameters)}
+    return encode_picture(result.pictures[index], output_format, text)
+
+
+def _parameters(body: TextToImage, result: GenerateResult) -> dict[str, object]:
+    """The request as it was carried out, less the pictures that came with it."""
+    asked = body.model_dump(exclude={"image", "mask", "output_format"})
+    return {
+        **asked,
+        "steps": result.steps,
+        "guidance_scale": result.guidance_scale,
+        "seed": result.seeds[0],
+        "size": "x".join(map(str, result.size)),
+        "model": result.model,
+        "model_hash": result.model_hash,
+    }
+
+
+def _json(
+    request: Request, body: TextToImage, result: GenerateResult, files: list[bytes], media_type: str
+) -> Response:
+    images = [
+        GeneratedImage(
+            data=base64.b64encode(file).decode(),
+            media_type=media_type,
+            seed=seed,
+            width=picture.width,
+            height=picture.height,
+        )
+        for file, seed, picture in zip(files, result.seeds, result.pictures, strict=True)
+    ]
+    answer = Generated(
+        id=request.state.request_id,
+        images=images,
+        parameters=_parameters(body, result),
+        stages=[CallEvidence(**vars(call)) for call in result.calls],
+        warnings=result.warnings,
+        seconds=result.seconds,
+    )
+    return JSONResponse(answer.model_dump())
+
+
+def _evidence_headers(result: GenerateResult) -> dict[str, str]:
+    timing = [f'{call.stage};dur={call.seconds * 1000:.1f};desc="{call.replica}"' for call in result.calls]
+    headers = {"Server-Timing": ", ".join(timing)}
+    if result.seeds[0] is not None:
+        headers["X-Triptych-Seed"] = str(result.seeds[0])
+    if result.warnings:
+        headers["X-Triptych-Warning"] = " ".join(result.warnings)
+    return headers

@@ -1,0 +1,120 @@
+"""What operators and their programs ask: is it alive, is it ready, where is what, how much."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, Field
+
+from ..errors import GatewayError
+from ..info import Info, State
+from ..replicas import Replica
+from ..runtime import Runtime, runtime_of
+from ..stages import Stage
+
+RETRY_AFTER = 2
+
+router = APIRouter(tags=["operations"])
+
+
+class ReplicaState(BaseModel):
+    """One address of a stage and what it says of itself."""
+
+    url: str
+    state: Annotated[
+        str,
+        Field(
+            description="The stage's own word (starting, downloading, verifying, loading, compiling, warm, "
+            "failed, stopping); unreachable; on demand: a Hugging Face Endpoint, not asked as it may sleep."
+        ),
+    ]
+    progress: Annotated[float | None, Field(description="0 to 1, where the state has one.")]
+    error: str | None
+    endpoint: Annotated[str | None, Field(description="triptych, plain, or null where it could not be told.")]
+
+
+class StageState(BaseModel):
+    stage: str
+    ready: bool
+    replicas: list[ReplicaState]
+
+
+class Readiness(BaseModel):
+    status: Annotated[str, Field(description="ready, or not ready.")]
+    stages: list[StageState]
+
+
+class ReplicaDetails(ReplicaState):
+    info: Annotated[Info | None, Field(description="What the replica announces; null for a plain endpoint.")]
+
+
+class StageDetails(BaseModel):
+    stage: str
+    replicas: list[ReplicaDetails]
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> Response:
+    return RedirectResponse("/docs")
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    """Whether the gateway itself is alive; says nothing of the stages."""
+    return {"status": "ok"}
+
+
+@router.get("/ready", responses={503: {"model": Readiness}})
+async def ready(request: Request, response: Response) -> Readiness:
+    """200 when every stage that is switched on can take a request, 503 until then.
+
+    A stage whose address is empty is off and not waited for.
+    """
+    stages = await _stage_states(runtime_of(request))
+    is_ready = all(stage.ready for stage in stages)
+    if not is_ready:
+        response.status_code = 503
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+    return Readiness(status="ready" if is_ready else "not ready", stages=stages)
+
+
+@router.get("/v1/stages")
+async def stages(request: Request) -> list[StageDetails]:
+    """Every stage that is switched on: its replicas, their state and what they announce."""
+    return list(await asyncio.gather(*(_stage_details(stage) for stage in runtime_of(request).stages)))
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Counters for Prometheus."""
+    return Response(runtime_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _stage_states(runtime: Runtime) -> list[StageState]:
+    async def one(stage: Stage) -> StageState:
+        states = await stage.states()
+        replicas = [ReplicaState(**vars(state)) for state in states]
+        return StageState(stage=stage.name, ready=any(state.ready for state in states), replicas=replicas)
+
+    return list(await asyncio.gather(*(one(stage) for stage in runtime.stages)))
+
+
+async def _stage_details(stage: Stage) -> StageDetails:
+    replicas = await asyncio.gather(*(_replica_details(replica) for replica in stage.replicas))
+    return StageDetails(stage=stage.name, replicas=list(replicas))
+
+
+async def _replica_details(replica: Replica) -> ReplicaDetails:
+    state = await replica.state()
+    return ReplicaDetails(**vars(state), info=await _info(replica, state))
+
+
+async def _info(replica: Replica, state: State) -> Info | None:
+    if state.endpoint != "triptych" or not state.ready:
+        return None
+    try:
+        return await replica.info()
+    except GatewayError:
+        return None

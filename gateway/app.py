@@ -1,0 +1,62 @@
+"""The gateway's ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI, Request, Response
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from . import __version__
+from .access import CLIENT_GONE, AccessLog
+from .api import native, operations
+from .api.rendering import render_error, route_error
+from .errors import GatewayError
+from .metrics import Metrics
+from .runtime import Runtime, open_runtime
+from .settings import Settings
+
+DESCRIPTION = "Stable Diffusion in panels that can hang anywhere: text encoder, diffusion model and decoder."
+
+
+class LifespanState(TypedDict):
+    runtime: Runtime
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application with these settings. Its lifespan owns the connections to the stages."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[LifespanState]:
+        async with open_runtime(settings, metrics) as runtime:
+            yield {"runtime": runtime}
+
+    app = FastAPIOffline(
+        title="Triptych", description=DESCRIPTION, version=__version__, lifespan=lifespan, redoc_url=None
+    )
+    app.add_middleware(AccessLog, metrics=metrics)
+    app.include_router(native.router)
+    app.include_router(operations.router)
+    app.add_exception_handler(GatewayError, _gateway_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
+    return app
+
+
+async def _gateway_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GatewayError)
+    return render_error(error, request.state.request_id)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    return route_error(error.status_code, request.method, request.url.path, request.state.request_id, headers)
+
+
+async def _client_gone(request: Request, error: Exception) -> Response:
+    """Nobody reads it; the log and the counters do."""
+    return Response(status_code=CLIENT_GONE)

@@ -1,0 +1,140 @@
+"""A picture from the command line: `python -m gateway.client --prompt "a red apple" --out apple.png`."""
+
+import argparse
+import base64
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import httpx
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+POLL_SECONDS = 0.5
+PROBE_SECONDS = 10.0
+
+
+class ClientError(Exception):
+    """What went wrong, in words for the person at the terminal."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parser().parse_args(arguments)
+    try:
+        answer = generate(options.url, _request(options), options.wait)
+        save(options.out, base64.b64decode(answer["images"][0]["data"]))
+    except ClientError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("Stopped; the gateway stops working on the picture too.")
+    _report(options.out, answer)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m gateway.client", description="Makes one picture.")
+    parser.add_argument("--prompt", required=True, help="what the picture shows")
+    parser.add_argument("--out", type=Path, required=True, help="the PNG file to write")
+    parser.add_argument("--url", default=DEFAULT_URL, help="the gateway (%(default)s)")
+    parser.add_argument("--negative-prompt", help="what the picture is led away from")
+    parser.add_argument("--steps", type=int, help="denoising steps")
+    parser.add_argument("--guidance-scale", type=float, help="how closely to follow the prompt")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same picture")
+    parser.add_argument(
+        "--wait", type=float, default=300, help="seconds to wait for the stages (%(default)s)"
+    )
+    return parser
+
+
+def _request(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields that were given; the gateway knows the others."""
+    names = ("prompt", "negative_prompt", "steps", "guidance_scale", "seed")
+    given = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def generate(url: str, request: dict[str, Any], wait: float) -> dict[str, Any]:
+    """The gateway's JSON answer, waited for with a display of what is going on. Raises ClientError."""
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    display = Progress(*columns, console=Console(stderr=True), transient=True)
+    try:
+        with (
+            display,
+            httpx.Client(base_url=url, timeout=httpx.Timeout(None, connect=PROBE_SECONDS)) as client,
+        ):
+            task = display.add_task("Asking whether the stages are ready")
+            until = time.monotonic() + wait
+            while pending := _pending(client):
+                if time.monotonic() > until:
+                    raise ClientError(f"The stages are not ready: {pending}. GET {url}/v1/stages says more.")
+                display.update(task, description=f"Waiting for {pending}")
+                time.sleep(POLL_SECONDS)
+            display.reset(task, description=f"Making {request['prompt']!r}")
+            return _answer(client.post("/v1/txt2img", json=request, headers={"Accept": "application/json"}))
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ClientError(f"No gateway answers at {url}: {error}. Start it with: make up") from None
+
+
+def _pending(client: httpx.Client) -> str:
+    """The stages that are not ready and what each says, empty when all are."""
+    response = client.get("/ready", timeout=PROBE_SECONDS)
+    if response.status_code == 200:
+        return ""
+    stages = _json(response).get("stages", [])
+    return ", ".join(_state(stage) for stage in stages if not stage["ready"]) or "the gateway"
+
+
+def _state(stage: dict[str, Any]) -> str:
+    replica = stage["replicas"][0]
+    percent = f" {replica['progress']:.0%}" if replica["progress"] is not None else ""
+    return f"{stage['stage']} ({replica['state']}{percent})"
+
+
+def _answer(response: httpx.Response) -> dict[str, Any]:
+    body = _json(response)
+    if response.status_code == 200:
+        return body
+    error = body.get("error")
+    said = error.get("message") if isinstance(error, dict) else response.text[:300]
+    raise ClientError(f"The gateway answered {response.status_code}: {said}")
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except json.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        raise ClientError(f"{response.request.url} is not the gateway: {response.text[:100]!r}")
+    return body
+
+
+def save(path: Path, data: bytes) -> None:
+    """Writes the file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ClientError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _report(path: Path, answer: dict[str, Any]) -> None:
+    print(f"{path}  seed {answer['images'][0]['seed']}")
+    for call in answer["stages"]:
+        print(f"  {call['stage']:<13} {call['seconds']:7.2f} s  {call['replica']}")
+    print(f"  {'in all':<13} {answer['seconds']:7.2f} s")
+    for warning in answer["warnings"]:
+        print(f"  {warning}", file=sys.stderr)
+
+
+def _fail(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Pictures and masks in and out: bounded before they are decoded, encoded with their parameters.
+
+Inside there is one mask convention: bool (height, width), True where the picture may be repainted.
+"""
+
+import base64
+import binascii
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, PngImagePlugin
+
+from triptych.wire import describe
+
+from .errors import InvalidRequest
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+MEDIA_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
+LOSSY_QUALITY = 95
+MAX_SIDE = 16_384
+
+Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Pixels uint8 (height, width, 3), or 4 with alpha; `profile` is the colour profile that came along."""
+
+    pixels: Pixels
+    profile: bytes | None = None
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+
+def decode_base64(field: str, text: str) -> bytes:
+    """The bytes of base64 or of a `data:` URL of base64."""
+    head, comma, tail = text.partition(",")
+    data = tail if comma and head.startswith("data:") and head.endswith(";base64") else text
+    try:
+        return base64.b64decode(data.strip(), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequest(
+            f"{field} must be base64 of a PNG, JPEG or WebP file, or a data: URL of it; "
+            f"got {describe(text)} ({error}).",
+            field=field,
+        ) from None
+
+
+def decode_picture(field: str, data: bytes, max_pixels: int) -> Picture:
+    """The picture in a PNG, JPEG or WebP file, turned upright, in RGB or RGBA."""
+    image = _open(field, data, max_pixels)
+    has_alpha = image.has_transparency_data
+    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
+    return Picture(np.asarray(image.convert("RGBA" if has_alpha else "RGB")), profile)
+
+
+def decode_mask(field: str, data: bytes, max_pixels: int, convention: str) -> Mask:
+    """Where to repaint, from a mask file in one of MASK_CONVENTIONS."""
+    image = _open(field, data, max_pixels)
+    if convention == "transparent-is-repaint" and not image.has_transparency_data:
+        raise InvalidRequest(
+            f"{field} must have an alpha channel, 0 where to repaint, as mask_convention is {convention}; "
+            f"got a picture without one.",
+            field=field,
+        )
+    return MASK_CONVENTIONS[convention](image)
+
+
+def _white_is_repaint(image: Image.Image) -> Mask:
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    flat = Image.alpha_composite(black, image.convert("RGBA")).convert("L")
+    return np.asarray(flat) > 127
+
+
+def _transparent_is_repaint(image: Image.Image) -> Mask:
+    return np.asarray(image.convert("RGBA"))[..., 3] < 128
+
+
+def _nonzero_is_keep(image: Image.Image) -> Mask:
+    black: Mask = np.asarray(image.convert("RGB")).max(axis=-1) == 0
+    return black
+
+
+MASK_CONVENTIONS: dict[str, Callable[[Image.Image], Mask]] = {
+    "white-is-repaint": _white_is_repaint,
+    "transparent-is-repaint": _transparent_is_repaint,
+    "nonzero-is-keep": _nonzero_is_keep,
+}
+
+
+def _open(field: str, data: bytes, max_pixels: int) -> Image.Image:
+    """The decoded file; everything that its header can tell is checked before its pixels are read.
+
+    A telephone's JPEG may be an MPO, with a preview behind the picture proper, which is the first.
+    """
+
+    def refuse(must: str, got: str) -> InvalidRequest:
+        return InvalidRequest(f"{field} must be {must}; got {got}.", field=field)
+
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise refuse(f"of at most {max_pixels} pixels", "a header that names far more") from None
+    except Exception:  # Pillow's parsers raise whatever broken bytes lead them to
+        raise refuse("a PNG, JPEG or WebP file", f"{len(data)} bytes of something else") from None
+    width, height = image.size
+    if width * height > max_pixels:
+        raise refuse(f"of at most {max_pixels} pixels", f"{width}x{height} = {width * height}")
+    if max(width, height) > MAX_SIDE:
+        raise refuse(f"at most {MAX_SIDE} pixels wide and high", f"{width}x{height}")
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        raise refuse("a picture of one frame", "an animation")
+    if image.mode.startswith(("I", "F")):
+        raise refuse("of 8 bits a channel", f"mode {image.mode}")
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # as above
+        raise refuse(f"a whole {image.format} file", f"one that cannot be decoded: {error}") from None
+
+
+def encode_picture(picture: Picture, output_format: str, text: dict[str, str]) -> bytes:
+    """The file's bytes. `text` becomes PNG text chunks; the other formats have no place for it."""
+    image = Image.fromarray(picture.pixels)
+    file = io.BytesIO()
+    if output_format == "png":
+        image.save(file, "PNG", pnginfo=_text_chunks(text), icc_profile=picture.profile)
+    elif output_format == "webp":
+        image.save(file, "WEBP", quality=LOSSY_QUALITY, icc_profile=picture.profile)
+    else:
+        opaque = Image.fromarray(flatten(picture.pixels))
+        opaque.save(file, "JPEG", quality=LOSSY_QUALITY, icc_profile=picture.profile)
+    return file.getvalue()
+
+
+def flatten(pixels: Pixels) -> Pixels:
+    """RGB over white, for what cannot hold alpha."""
+    if pixels.shape[-1] == 3:
+        return pixels
+    alpha = pixels[..., 3:].astype(np.uint16)
+    blend = pixels[..., :3] * alpha + np.uint16(255) * (255 - alpha)
+    return ((blend + 127) // 255).astype(np.uint8)
+
+
+def _text_chunks(text: dict[str, str]) -> PngImagePlugin.PngInfo:
+    chunks = PngImagePlugin.PngInfo()
+    for key, value in text.items():
+        chunks.add_text(key, value)
+    return chunks

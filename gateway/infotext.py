@@ -1,0 +1,26 @@
+"""The parameters of a picture as text, in the form that AUTOMATIC1111 made a custom."""
+
+from . import __version__
+from .requests import GenerateRequest, GenerateResult
+
+SAMPLER = "DDIM"
+"""What the stages' denoising step is, whichever timesteps it visits."""
+
+
+def infotext(request: GenerateRequest, result: GenerateResult, index: int) -> str:
+    """Prompt, negative prompt and one line of settings of the picture with this index."""
+    picture = result.pictures[index]
+    settings = {
+        "Steps": result.steps,
+        "Sampler": SAMPLER,
+        "Schedule type": request.schedule,
+        "CFG scale": f"{result.guidance_scale:g}",
+        "Seed": result.seeds[index],
+        "Size": f"{picture.width}x{picture.height}",
+        "Model hash": result.model_hash,
+        "Model": result.model,
+        "Version": f"Triptych {__version__}",
+    }
+    line = ", ".join(f"{name}: {value}" for name, value in settings.items() if value is not None)
+    negative = [f"Negative prompt: {request.negative_prompt}"] if request.negative_prompt else []
+    return "\n".join([request.prompt, *negative, line])

@@ -1,0 +1,138 @@
+"""What a request comes to, once the stages have said what they offer."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from .errors import InvalidRequest, Origin, StageFailed
+from .info import Info
+from .requests import GenerateRequest
+
+DEFAULT_STEPS = 25
+DEFAULT_GUIDANCE_SCALE = 7.5
+MAX_IMAGES = 16
+MAX_STEPS = 1000
+"""The four of them count where a stage announces nothing of its own."""
+CONTRACT_SIZE = (512, 512)
+"""(width, height) of a plain inpainting endpoint's picture: the stage contract's."""
+MAX_SEED = 2**63 - 1
+RANDOM_SEEDS = 2**32
+"""Seeds drawn here stay exact in JavaScript, and in the seed boxes of other programs."""
+
+Infos = Mapping[str, Info | None]
+"""What each stage of the request's way announces; None for a plain endpoint."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request without open questions.
+
+    `size` is the model's (width, height); None where nothing announces it and only its answer can tell.
+    """
+
+    request: GenerateRequest
+    steps: int
+    guidance_scale: float
+    seed: int
+    seeds: list[int | None]
+    size: tuple[int, int] | None
+    warnings: list[str]
+
+
+def make_plan(request: GenerateRequest, infos: Infos, denoiser: str) -> Plan:
+    """Fills in what the request leaves open. InvalidRequest where a stage announces a lower limit."""
+    info = infos[denoiser]
+    defaults = info.defaults if info else {}
+    steps = request.steps or int(defaults.get("num_steps", DEFAULT_STEPS))
+    guidance_scale = request.guidance_scale
+    if guidance_scale is None:
+        guidance_scale = defaults.get("unconditional_guidance_scale", DEFAULT_GUIDANCE_SCALE)
+    _check_limits(replace(request, steps=steps), infos, denoiser)
+    _check_same_model(infos)
+    seed = secrets.randbelow(RANDOM_SEEDS) if request.seed is None else request.seed
+    obeys_seed = info is not None and "seed" in info.extras
+    return Plan(
+        request,
+        steps,
+        guidance_scale,
+        seed,
+        [seed + index if obeys_seed else None for index in range(request.num_images)],
+        _settle_size(request, infos),
+        _warnings(request, infos, denoiser),
+    )
+
+
+def _check_limits(request: GenerateRequest, infos: Infos, denoiser: str) -> None:
+    batches = [info.limits["batch_size"] for info in infos.values() if info and "batch_size" in info.limits]
+    info = infos[denoiser]
+    _check_range("num_images", request.num_images, min(batches, default=MAX_IMAGES))
+    _check_range("steps", request.steps or 0, info.limits.get("num_steps", MAX_STEPS) if info else MAX_STEPS)
+    if request.seed is not None and request.seed + request.num_images - 1 > MAX_SEED:
+        raise InvalidRequest(
+            f"seed must be at most {MAX_SEED - request.num_images + 1} for {request.num_images} images, "
+            f"each has the next seed; got {request.seed}.",
+            field="seed",
+        )
+    schedules = info.schedules if info else []
+    if request.schedule and schedules and request.schedule not in schedules:
+        raise InvalidRequest(
+            f"schedule must be one of {', '.join(schedules)}; got {request.schedule}.", field="schedule"
+        )
+
+
+def _check_range(field: str, value: int, limit: int) -> None:
+    if not 1 <= value <= limit:
+        raise InvalidRequest(f"{field} must be 1 to {limit}; got {value}.", field=field)
+
+
+def _check_same_model(infos: Infos) -> None:
+    """Stages that run different models fail deep inside a model; their shapes tell before."""
+    seen: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for stage, info in infos.items():
+        for tensor, shape in info.shapes.items() if info else ():
+            other, expected = seen.setdefault(tensor, (stage, shape))
+            if shape != expected:
+                raise StageFailed(
+                    f"The {other} stage announces a {tensor} of shape {list(expected)}, the {stage} stage "
+                    f"one of {list(shape)}: they run different models. Give both the same SD_VERSION.",
+                    origin=Origin(stage, None),
+                )
+
+
+def _settle_size(request: GenerateRequest, infos: Infos) -> tuple[int, int] | None:
+    shapes = [info.shapes["image"] for info in infos.values() if info and "image" in info.shapes]
+    if not shapes:
+        return request.size or (CONTRACT_SIZE if request.inpainting else None)
+    height, width = shapes[0][:2]
+    if request.size not in (None, (width, height)):
+        wanted = "x".join(map(str, request.size or ()))
+        raise InvalidRequest(
+            f"size must be {width}x{height}, the only size of the model that is running; got {wanted}.",
+            field="size",
+        )
+    return width, height
+
+
+def _warnings(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str]:
+    """Extras that were asked for and that nobody says they obey; a plain endpoint ignores what it lacks."""
+    prompter = denoiser if denoiser == "all_in_one" else "text_encoder"
+    asked = [
+        (prompter, "negative_prompt", "negative_prompt", bool(request.negative_prompt)),
+        (denoiser, "seed", "seed", request.seed is not None),
+        (denoiser, "schedule", "schedule", request.schedule is not None),
+    ]
+    if denoiser == "all_in_one":
+        asked += [
+            (denoiser, "num_steps", "steps", request.steps is not None),
+            (denoiser, "unconditional_guidance_scale", "guidance_scale", request.guidance_scale is not None),
+        ]
+    return [
+        f"{field} was sent to the {stage} stage, which does not announce that it obeys it: "
+        "it may have been ignored."
+        for stage, extra, field, given in asked
+        if given and not _announces(infos[stage], extra)
+    ]
+
+
+def _announces(info: Info | None, extra: str) -> bool:
+    return info is not None and extra in info.extras

@@ -1,0 +1,64 @@
+"""What every dialect translates to and from: one request, one result."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .images import Picture
+
+
+@dataclass(frozen=True)
+class Inpainting:
+    """The picture to change and where: `repaint` is bool (height, width), True where it may change."""
+
+    picture: Picture
+    repaint: npt.NDArray[np.bool_]
+    num_resamples: int = 1
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """What to make. None means that the stages decide; `size` is (width, height) in pixels."""
+
+    prompt: str
+    negative_prompt: str = ""
+    num_images: int = 1
+    steps: int | None = None
+    guidance_scale: float | None = None
+    seed: int | None = None
+    schedule: str | None = None
+    size: tuple[int, int] | None = None
+    inpainting: Inpainting | None = None
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """The evidence of one call: seconds of wall clock, bytes of both bodies."""
+
+    stage: str
+    replica: str
+    seconds: float
+    bytes_sent: int
+    bytes_received: int
+
+
+@dataclass(frozen=True)
+class GenerateResult:
+    """The pictures, with the values that were really used and what each stage did.
+
+    `size` is (width, height) of what the model made, which a picture that was inpainted may exceed.
+    `seeds` has one entry a picture, None where the stage does not say that it obeys seeds.
+    `model` and `model_hash` are what the denoising stage announces, None for a plain endpoint.
+    """
+
+    pictures: list[Picture]
+    seeds: list[int | None]
+    steps: int
+    guidance_scale: float
+    size: tuple[int, int]
+    model: str | None
+    model_hash: str | None
+    calls: list[StageCall]
+    seconds: float
+    warnings: list[str]

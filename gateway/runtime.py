@@ -1,0 +1,77 @@
+"""What one running gateway owns: its connections, stages and counters. Nothing is global."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import httpx
+from starlette.requests import Request
+
+from .errors import Overloaded
+from .metrics import Metrics
+from .pipeline import Pipeline
+from .settings import Settings
+from .stages import Stages
+
+CONNECT_SECONDS = 10.0
+KEEPALIVE_SECONDS = 2.0
+"""Shorter than the servers' own 5 s, so that a request does not meet a connection that is just closing."""
+RETRY_AFTER = 2
+
+
+class Admission:
+    """Lets so many requests in at a time, and the others not at all: they are told before they are read."""
+
+    def __init__(self, limit: int, metrics: Metrics) -> None:
+        self._limit = limit
+        self._metrics = metrics
+        self._inside = 0
+
+    @contextmanager
+    def permit(self) -> Iterator[None]:
+        """Raises Overloaded where the limit is reached."""
+        if self._inside >= self._limit:
+            raise Overloaded(
+                f"The gateway has {self._limit} requests under way and takes no more. Try again in "
+                f"{RETRY_AFTER} s, or raise MAX_CONCURRENT_REQUESTS.",
+                retry_after=RETRY_AFTER,
+            )
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    def _change(self, by: int) -> None:
+        self._inside += by
+        self._metrics.in_flight.set(self._inside)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    settings: Settings
+    metrics: Metrics
+    stages: Stages
+    pipeline: Pipeline
+    admission: Admission
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, metrics: Metrics) -> AsyncIterator[Runtime]:
+    """The runtime, whose connections close with the context. Redirects are never followed: they would
+    carry a stage's token to another host."""
+    client = httpx.AsyncClient(
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+        limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
+        follow_redirects=False,
+    )
+    async with client:
+        stages = Stages.from_settings(settings, client, metrics)
+        admission = Admission(settings.max_concurrent_requests, metrics)
+        yield Runtime(settings, metrics, stages, Pipeline(stages), admission)
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The runtime that serves this request."""
+    return cast(Runtime, request.state.runtime)

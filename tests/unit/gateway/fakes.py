@@ -1,0 +1,151 @@
+"""Stages that answer by the stage contract without a model, on real sockets."""
+
+import asyncio
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+CONTEXT, LATENT, IMAGE, MASK = (77, 8), (8, 8, 4), (64, 64, 3), (64, 64, 1)
+CONTEXTS = {"context": CONTEXT, "unconditional_context": CONTEXT}
+SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
+    "text_encoder": {**CONTEXTS},
+    "diffusion": {**CONTEXTS, "latent": LATENT},
+    "inpainting": {**CONTEXTS, "latent": LATENT, "image": IMAGE, "mask": MASK},
+    "decoder": {"latent": LATENT, "image": IMAGE},
+    "all_in_one": {"image": IMAGE},
+}
+EXTRAS = {
+    "text_encoder": ["negative_prompt"],
+    "diffusion": ["seed", "schedule"],
+    "inpainting": ["seed", "schedule"],
+    "decoder": [],
+    "all_in_one": ["negative_prompt", "seed", "schedule", "num_steps", "unconditional_guidance_scale"],
+}
+PAINTED = 77
+"""Every channel of every pixel that a fake decoder makes."""
+
+
+def base64_of(array: npt.NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode()
+
+
+@dataclass
+class FakeStage:
+    """One stage's answers. `plain` makes it a Hugging Face Endpoint's server: no /info, no /ready.
+
+    `responses` replaces the answer to a path, "/" being the contract's POST; delays are in seconds. Kept for
+    the test to look at: the contract's requests, every path and its headers, how many clients left early.
+    """
+
+    name: str
+    plain: bool = False
+    state: str = "warm"
+    progress: float | None = None
+    delay: float = 0
+    info_delay: float = 0
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    announces_as: str = ""
+    responses: dict[str, Callable[[], Response]] = field(default_factory=dict)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    left: int = 0
+
+    def reset(self) -> None:
+        """As it was when it was made."""
+        vars(self).update(vars(FakeStage(self.name)))
+
+    def app(self) -> Starlette:
+        routes = [Route(path, self._get) for path in ("/info", "/ready", "/health")]
+        return Starlette(routes=[*routes, Route("/", self._post, methods=["POST"])])
+
+    def info(self) -> dict[str, Any]:
+        denoises = self.name in ("diffusion", "inpainting", "all_in_one")
+        card = {
+            "stage": self.announces_as or self.name,
+            "model": {"variant": "tiny", "name": "Triptych tiny", "hash": "0123456789"},
+            "shapes": {**SHAPES[self.name], **self.shapes},
+            "limits": {"batch_size": 16, "prompt_tokens": 77},
+            "extras": EXTRAS[self.name],
+            "versions": {"triptych": "0.1.0"},
+        }
+        more = {
+            "limits": {"batch_size": 16, "num_steps": 250},
+            "defaults": {"num_steps": 20, "unconditional_guidance_scale": 4.0},
+            "schedules": ["keras-cv", "range"],
+        }
+        return card | more if denoises else card
+
+    def answer(self, data: dict[str, Any]) -> Any:
+        """What the stage contract says."""
+        batch = data["batch_size"]
+        if self.name == "text_encoder":
+            context = base64_of(np.zeros((batch, *CONTEXT), np.float32))
+            return {"context_b64str": context, "unconditional_context_b64str": context}
+        if self.name in ("diffusion", "inpainting"):
+            return base64_of(np.zeros((batch, *LATENT), np.float32))
+        shape = self.shapes.get("image", IMAGE)
+        return base64_of(np.full((batch, *shape), PAINTED, np.uint8))
+
+    async def _get(self, request: Request) -> Response:
+        path = self._note(request)
+        if path in self.responses:
+            return self.responses[path]()
+        if path == "/health":
+            return PlainTextResponse("Ok")
+        if self.plain:
+            return PlainTextResponse("Not Found", 404)
+        if path == "/info":
+            await asyncio.sleep(self.info_delay)
+            return JSONResponse(self.info())
+        body = {"stage": self.announces_as or self.name, "state": self.state, "progress": self.progress}
+        return JSONResponse({**body, "error": None, "seconds": 1.0}, 200 if self.state == "warm" else 503)
+
+    async def _post(self, request: Request) -> Response:
+        path = self._note(request)
+        data = json.loads(await request.body())
+        self.requests.append(data)
+        await self._wait(request)
+        return self.responses[path]() if path in self.responses else JSONResponse(self.answer(data))
+
+    async def _wait(self, request: Request) -> None:
+        """Takes `delay` seconds, or less if the client leaves."""
+        try:
+            async with asyncio.timeout(self.delay):
+                self.left += (await request.receive())["type"] == "http.disconnect"
+        except TimeoutError:
+            return
+
+    def _note(self, request: Request) -> str:
+        self.headers.append(dict(request.headers))
+        self.paths.append(request.url.path)
+        return request.url.path
+
+
+@contextmanager
+def serving(app: Starlette) -> Iterator[str]:
+    """The URL of the application, served from a thread until the end of the block."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server stopped while it was starting"
+            thread.join(0.005)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,116 @@
+"""A picture from the command line."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse
+
+from gateway.client import main
+from tests.running import ROOT, free_port, inherited_environment
+from tests.unit.gateway.conftest import Fakes
+from tests.unit.gateway.fakes import FakeStage, serving
+from tests.unit.gateway.pictures import opened
+
+
+def run(gateway: httpx.Client | str, out: Path, *more: str) -> None:
+    url = gateway if isinstance(gateway, str) else str(gateway.base_url)
+    main(["--prompt", "a red apple", "--out", str(out), "--url", url, *more])
+
+
+def complaint(capsys: pytest.CaptureFixture[str], gateway: httpx.Client | str, out: Path, *more: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        run(gateway, out, *more)
+    assert ended.value.code == 1
+    assert list(out.parent.glob("*.png")) == []
+    return capsys.readouterr().err
+
+
+def test_a_picture_is_written_and_reported(
+    gateway: httpx.Client, fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "apple.png"
+    run(gateway, out, "--seed", "5", "--steps", "7", "--negative-prompt", "green", "--guidance-scale", "3")
+    assert opened(out.read_bytes()).size == (64, 64)
+    said = capsys.readouterr().out
+    assert f"{out}  seed 5" in said
+    assert all(stage in said for stage in ("text_encoder", "diffusion", "decoder", "in all"))
+    (sent,) = fakes["diffusion"].requests
+    assert (sent["seed"], sent["num_steps"], sent["unconditional_guidance_scale"]) == (5, 7, 3)
+    assert fakes["text_encoder"].requests[0]["negative_prompt"] == "green"
+
+
+def test_a_prompt_is_shown_as_it_is(gateway: httpx.Client, tmp_path: Path) -> None:
+    main(["--prompt", "[/red] apple", "--out", str(tmp_path / "a.png"), "--url", str(gateway.base_url)])
+    assert (tmp_path / "a.png").exists()
+
+
+def test_an_older_picture_is_replaced_as_a_whole(gateway: httpx.Client, tmp_path: Path) -> None:
+    out = tmp_path / "apple.png"
+    out.write_bytes(b"older")
+    run(gateway, out)
+    assert opened(out.read_bytes()).format == "PNG"
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_the_stages_are_waited_for(gateway: httpx.Client, fakes: Fakes, tmp_path: Path) -> None:
+    fakes["diffusion"].state, fakes["diffusion"].progress = "loading", 0.5
+    waiting = threading.Thread(target=run, args=(gateway, tmp_path / "apple.png"))
+    waiting.start()
+    time.sleep(0.3)
+    assert fakes["text_encoder"].requests == []
+    fakes["diffusion"].state = "warm"
+    waiting.join()
+    assert (tmp_path / "apple.png").exists()
+
+
+def test_stages_that_do_not_become_ready_are_named(
+    gateway: httpx.Client, fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fakes["diffusion"].state, fakes["diffusion"].progress = "downloading", 0.25
+    said = complaint(capsys, gateway, tmp_path / "apple.png", "--wait", "0.1")
+    assert "The stages are not ready: diffusion (downloading 25%)" in said
+
+
+def test_an_error_of_the_gateway_is_told_in_its_words(
+    gateway: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = complaint(capsys, gateway, tmp_path / "apple.png", "--steps", "9999")
+    assert said.strip() == "The gateway answered 422: steps must be 1 to 250; got 9999."
+
+
+def test_a_gateway_that_is_not_there_is_told_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = complaint(capsys, f"http://127.0.0.1:{free_port()}", tmp_path / "apple.png")
+    assert "No gateway answers at" in said
+    assert "make up" in said
+
+
+def test_something_else_at_the_address_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stage = FakeStage("decoder")
+    stage.responses["/ready"] = lambda: JSONResponse([1], 503)
+    with serving(stage.app()) as url:
+        assert "is not the gateway" in complaint(capsys, url, tmp_path / "apple.png")
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    gateway: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = complaint(capsys, gateway, tmp_path / "nowhere" / "apple.png")
+    assert "cannot be written: No such file or directory" in said
+
+
+def test_it_runs_as_a_command(gateway: httpx.Client, tmp_path: Path) -> None:
+    out = tmp_path / "apple.png"
+    command = [sys.executable, "-m", "gateway.client", "--prompt", "a", "--out", str(out)]
+    url = str(gateway.base_url)
+    done = subprocess.run(
+        [*command, "--url", url], cwd=ROOT, env=inherited_environment(), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+    assert out.exists()

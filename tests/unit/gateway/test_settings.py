@@ -1,0 +1,201 @@
+"""The environment, and what of it is refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.settings import STAGES, Settings, is_hugging_face, markdown_table, sentences, without_userinfo
+from tests.running import ROOT, inherited_environment
+
+ENDPOINT = "https://abc.eu-west-1.aws.endpoints.huggingface.cloud"
+
+
+def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    """What the gateway says of these variables when it refuses to start."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError) as refused:
+        Settings()
+    return "\n".join(sentences(refused.value))
+
+
+def test_the_four_stages_are_expected_on_their_ports_of_this_machine() -> None:
+    settings = Settings()
+    assert [settings.url(stage) for stage in STAGES] == [
+        "http://127.0.0.1:8001",
+        "http://127.0.0.1:8002",
+        "http://127.0.0.1:8003",
+        "http://127.0.0.1:8004",
+        "",
+    ]
+
+
+def test_with_one_stage_for_everything_the_others_are_off_unless_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALL_IN_ONE_URL", "http://all:8000/")
+    monkeypatch.setenv("DECODER_URL", "http://decoder:8000")
+    settings = Settings()
+    assert settings.url("all_in_one") == "http://all:8000"
+    assert settings.url("decoder") == "http://decoder:8000"
+    assert settings.url("diffusion") == ""
+
+
+def test_an_empty_address_switches_a_stage_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INPAINTING_URL", "")
+    assert Settings().url("inpainting") == ""
+
+
+def test_with_every_stage_off_the_gateway_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {f"{stage.upper()}_URL": "" for stage in STAGES}
+    assert "set TEXT_ENCODER_URL" in complaint(monkeypatch, **variables)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "decoder:8000",
+        "ftp://decoder",
+        "http://",
+        "http://decoder:0x",
+        "http://d?a=1",
+        "http://d d",
+        "http://[x",
+        "http://xn--\x7f",
+    ],
+)
+def test_what_is_no_address_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    said = complaint(monkeypatch, DECODER_URL=url)
+    assert "DECODER_URL must be http(s)://host[:port][/path] or empty" in said
+
+
+def test_two_stages_at_one_address_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = complaint(monkeypatch, DECODER_URL="http://127.0.0.1:8002/")
+    assert "DIFFUSION_URL and DECODER_URL must differ" in said
+
+
+def test_a_number_that_is_none_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = complaint(monkeypatch, STAGE_TIMEOUT="soon", GATEWAY_PORT="70000")
+    assert "STAGE_TIMEOUT: Input should be a valid number" in said
+    assert "got a string of 4 characters 'soon'" in said
+    assert "GATEWAY_PORT" in said
+
+
+def test_a_token_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hf_abc\n")
+    monkeypatch.setenv("DECODER_TOKEN_FILE", str(tmp_path / "token"))
+    token = Settings().token("decoder")
+    assert token is not None
+    assert token.get_secret_value() == "hf_abc"
+
+
+def test_a_token_and_its_file_together_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hf_abc")
+    said = complaint(monkeypatch, DECODER_TOKEN="hf_other", DECODER_TOKEN_FILE=str(tmp_path / "token"))
+    assert said == "Set DECODER_TOKEN or DECODER_TOKEN_FILE, not both."
+
+
+def test_a_token_file_that_is_missing_or_empty_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert "must name a readable text file" in complaint(monkeypatch, HF_TOKEN_FILE=str(tmp_path / "none"))
+    (tmp_path / "empty").write_text("\n")
+    assert "must name a file that holds a token" in complaint(
+        monkeypatch, HF_TOKEN_FILE=str(tmp_path / "empty")
+    )
+
+
+def test_empty_tokens_are_none_as_compose_hands_on_unset_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "")
+    monkeypatch.setenv("HF_TOKEN_FILE", "")
+    monkeypatch.setenv("DECODER_TOKEN", " ")
+    settings = Settings()
+    assert settings.hf_token is None
+    assert settings.token("decoder") is None
+
+
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = complaint(monkeypatch, DECODER_TOKEN="hf_ä")
+    assert said == "DECODER_TOKEN must be printable ASCII characters."
+
+
+def test_the_hugging_face_token_goes_to_hugging_face_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_abc")
+    monkeypatch.setenv("DIFFUSION_URL", ENDPOINT)
+    settings = Settings()
+    assert settings.token("diffusion") is not None
+    assert settings.token("decoder") is None
+
+
+def test_a_stages_own_token_comes_before_the_hugging_face_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"HF_TOKEN": "hf_abc", "DIFFUSION_TOKEN": "own", "DIFFUSION_URL": ENDPOINT}.items():
+        monkeypatch.setenv(name, value)
+    token = Settings().token("diffusion")
+    assert token is not None
+    assert token.get_secret_value() == "own"
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted"),
+    [
+        (ENDPOINT, True),
+        ("https://user-space.hf.space/x", True),
+        ("https://HuggingFace.co", True),
+        ("http://abc.endpoints.huggingface.cloud", False),
+        ("https://evilhuggingface.co", False),
+        ("https://huggingface.co.evil.example", False),
+        ("https://huggingface.co@evil.example", False),
+        ("http://127.0.0.1:8001", False),
+    ],
+)
+def test_only_https_hosts_of_hugging_face_are_trusted_with_its_token(url: str, trusted: bool) -> None:
+    assert is_hugging_face(url) is trusted
+
+
+def test_no_token_shows_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_abc")
+    monkeypatch.setenv("DECODER_TOKEN", "hf_def")
+    assert "hf_" not in repr(Settings()).replace("hf_token", "")
+
+
+def test_no_token_shows_when_settings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = complaint(monkeypatch, HF_TOKEN="hf_abc", DECODER_URL="http://user:pass@x?y", STAGE_TIMEOUT="x")
+    assert "hf_abc" not in said
+    assert "pass" not in said
+
+
+def test_a_user_name_beside_a_token_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = complaint(monkeypatch, DECODER_URL="http://user:pass@decoder", DECODER_TOKEN="abc")
+    assert "DECODER_URL must not hold a user name" in said
+
+
+def test_an_address_is_shown_without_user_and_password() -> None:
+    assert without_userinfo("https://user:pass@host:1/path") == "https://host:1/path"
+
+
+def test_settings_cannot_be_changed_afterwards() -> None:
+    with pytest.raises(ValidationError):
+        Settings().gateway_port = 1  # type: ignore[misc]
+
+
+def test_the_table_has_every_variable_with_its_meaning() -> None:
+    rows = markdown_table().splitlines()[2:]
+    assert len(rows) == len(Settings.model_fields)
+    for row, (name, field) in zip(rows, Settings.model_fields.items(), strict=True):
+        assert name.upper() in row
+        assert field.description
+        assert field.description in row
+    assert "`DECODER_TOKEN_FILE`" in markdown_table()
+
+
+def test_the_table_is_printed_by_one_command() -> None:
+    command = [sys.executable, "-m", "gateway.settings"]
+    printed = subprocess.check_output(command, cwd=ROOT, env=inherited_environment(), text=True)
+    assert printed.rstrip() == markdown_table()
