@@ -8,7 +8,7 @@ from .app import create_app
 from .logs import log_to_stdout
 from .settings import Settings, sentences
 
-STOP_SECONDS = 6
+STOP_SECONDS = 5
 """What is under way may finish within this time of a stop; with the rest it stays under 8 s."""
 
 

@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
 
+from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from .body import read_object
 from .door import RETRY_AFTER, Door
@@ -51,36 +50,47 @@ class Stage:
         raise HTTPException(503, f"the {self.readiness.stage} stage is not ready: {state}", RETRY_AFTER)
 
 
-def create_app(settings: Settings) -> Starlette:
+REQUEST = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"type": "object", "required": ["inputs"], "properties": {"inputs": {}}},
+            "example": {"inputs": "a red apple", "batch_size": 1},
+        }
+    },
+}
+
+
+def create_app(settings: Settings) -> FastAPI:
     """The application for one stage; its handler loads in the background once the server is up."""
     stage = Stage(settings)
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stage.worker.start()
         yield
 
-    app = Starlette(
+    app = FastAPI(
+        title=f"Triptych {settings.stage}",
         lifespan=lifespan,
-        routes=[
-            Route("/", root, methods=["GET", "POST"]),
-            Route("/predict", predict, methods=["POST"]),
-            Route("/health", health),
-            Route("/ready", ready),
-            Route("/info", info),
-            Route("/metrics", metrics),
-        ],
+        docs_url=None,  # its pages would ask another host for their scripts
+        redoc_url=None,
         middleware=[Middleware(Observer, metrics=stage.metrics)],
         exception_handlers=dict.fromkeys(ERRORS, render),
     )
+    for path, route in (
+        ("/", health),
+        ("/health", health),
+        ("/ready", ready),
+        ("/info", info),
+        ("/metrics", metrics),
+    ):
+        app.add_api_route(path, route, response_class=Response)
+    for path in ("/", "/predict"):
+        app.add_api_route(path, predict, methods=["POST"], openapi_extra={"requestBody": REQUEST})
     app.router.redirect_slashes = False
     app.state.stage = stage
     return app
-
-
-async def root(request: Request) -> Response:
-    """An endpoint's only address: GET asks whether it lives, POST calls the handler."""
-    return await (predict(request) if request.method == "POST" else health(request))
 
 
 async def health(request: Request) -> Response:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -132,6 +133,14 @@ class FakeStage:
         self.headers.append(dict(request.headers))
         self.paths.append(request.url.path)
         return request.url.path
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Returns when it has happened, and fails when it does not within 20 seconds."""
+    until = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.01)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -17,7 +16,7 @@ from gateway.access import AccessLog
 from gateway.logs import JsonLines
 from gateway.metrics import Metrics
 from tests.unit.gateway.conftest import Fakes, StartGateway
-from tests.unit.gateway.fakes import serving
+from tests.unit.gateway.fakes import serving, wait_until
 
 
 @pytest.fixture
@@ -28,12 +27,12 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 def access_records(log: pytest.LogCaptureFixture, number: int) -> list[logging.LogRecord]:
     """The access log once it has this many lines: each is written after its answer was sent."""
-    for _ in range(200):
-        records = [record for record in log.records if record.name == "gateway.access"]
-        if len(records) >= number:
-            return records
-        time.sleep(0.02)
-    raise AssertionError(f"the log has {len(records)} of {number} lines")
+
+    def records() -> list[logging.LogRecord]:
+        return [record for record in log.records if record.name == "gateway.access"]
+
+    wait_until(lambda: len(records()) >= number)
+    return records()
 
 
 def test_every_answer_has_a_request_id(gateway: httpx.Client) -> None:

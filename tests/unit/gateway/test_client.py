@@ -61,7 +61,7 @@ def test_the_stages_are_waited_for(gateway: httpx.Client, fakes: Fakes, tmp_path
     fakes["diffusion"].state, fakes["diffusion"].progress = "loading", 0.5
     waiting = threading.Thread(target=run, args=(gateway, tmp_path / "apple.png"))
     waiting.start()
-    time.sleep(0.3)
+    time.sleep(0.5)
     assert fakes["text_encoder"].requests == []
     fakes["diffusion"].state = "warm"
     waiting.join()

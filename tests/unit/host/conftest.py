@@ -35,7 +35,7 @@ def write_handler(folder: Path, source: str, stage: str = "echo") -> Path:
     return folder
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Return once `condition` holds; fail the test if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -35,7 +35,7 @@ def test_what_is_under_way_is_finished_and_new_requests_are_refused(process: Sta
         assert slow.result().json() == "done"
     assert refused.status_code == 503
     assert refused.json() == {"error": "the echo stage is stopping"}
-    status, _ = server.finish(seconds=5)
+    status, _ = server.finish(seconds=10)
     assert status == 0
 
 
@@ -47,7 +47,7 @@ def test_what_is_not_finished_in_time_is_answered_with_503(process: Start, tmp_p
         began = time.monotonic()
         server.popen.send_signal(signal.SIGTERM)
         answer = endless.result()
-    status, _ = server.finish(seconds=5)
+    status, _ = server.finish(seconds=10)
     assert answer.status_code == 503
     assert answer.json() == {"error": "the stage was stopped before this request was finished"}
     assert status == 0
@@ -59,9 +59,9 @@ def test_an_idle_server_stops_at_once_even_with_an_open_connection(process: Star
     assert server.client.post("/", json={"inputs": "x"}).status_code == 200
     began = time.monotonic()
     server.popen.send_signal(signal.SIGINT)
-    status, _ = server.finish(seconds=5)
+    status, _ = server.finish(seconds=10)
     assert status == 0
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def test_it_stops_while_the_handler_is_still_loading(process: Start) -> None:
@@ -77,7 +77,7 @@ def test_it_stops_while_the_handler_is_still_loading(process: Start) -> None:
         until="compiling",
     )
     server.popen.send_signal(signal.SIGTERM)
-    status, _ = server.finish(seconds=5)
+    status, _ = server.finish(seconds=10)
     assert status == 0
 
 
@@ -85,7 +85,7 @@ def test_every_request_is_one_json_line_without_its_body(process: Start) -> None
     server = process()
     server.client.post("/", json={"inputs": "a secret wish"}, headers={"Authorization": "Bearer hf_secret"})
     server.popen.send_signal(signal.SIGTERM)
-    _, log = server.finish(seconds=5)
+    _, log = server.finish(seconds=10)
     lines = [json.loads(line) for line in log.splitlines()]
     requests = [line for line in lines if line["event"] == "request"]
     assert len(requests) == 1
@@ -107,7 +107,7 @@ def test_a_faults_traceback_is_in_the_log_only(process: Start) -> None:
     answer = server.client.post("/", json={"inputs": "x"})
     assert answer.json() == {"error": "RuntimeError: broken"}
     server.popen.send_signal(signal.SIGTERM)
-    _, log = server.finish(seconds=5)
+    _, log = server.finish(seconds=10)
     faults = [json.loads(line) for line in log.splitlines() if "traceback" in line]
     assert len(faults) == 1
     assert "in __call__" in faults[0]["traceback"]
