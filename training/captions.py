@@ -10,15 +10,21 @@ from training.concepts import BACKGROUNDS, COLOURS, CONCEPTS, HUES, SCENES, Conc
 
 HELD_OUT_PERCENT = 10
 _CONSONANT_SOUND = ("unicorn", "ufo")
-_UNCOUNTED = ("grapes", "cherries", "fries", "popcorn", "bread", "corn", "broccoli", "cheese", "milk", "coffee", "beer")
+_UNCOUNTED = {
+    *("grapes", "cherries", "fries", "popcorn", "bread", "corn", "broccoli"),
+    *("cheese", "milk", "coffee", "beer"),
+}
 _PLAIN = (
-    "{object} on a {background} background",
+    "{object} on {article} background",
     "{object}, {background} background",
-    "{object} with a {background} background",
+    "{object} with {article} background",
     "{object} on {background}",
     "{object} in front of {article} wall",
 )
-_SENTENCES = ("{}", "{}", "{}", "{}", "a picture of {}", "an emoji of {}", "there is {}", "I want {}", "draw {}")
+_SENTENCES = (
+    *("{}", "{}", "{}", "{}"),
+    *("a picture of {}", "an emoji of {}", "there is {}", "I want {}", "draw {}"),
+)
 
 
 @dataclass(frozen=True)

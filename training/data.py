@@ -43,7 +43,9 @@ def prepare(count: int = COUNT, seed: int = 1) -> None:
         images[i] = drawn.image
         subjects.append(drawn.subject)
     DATA.mkdir(parents=True, exist_ok=True)
-    np.save(_IMAGES, images)
+    partial = _IMAGES.with_suffix(".partial.npy")
+    np.save(partial, images)
+    os.replace(partial, _IMAGES)
     partial = _LABELS.with_suffix(".partial")
     partial.write_text(json.dumps([labels_of(subject) for subject in subjects]))
     os.replace(partial, _LABELS)

@@ -30,7 +30,7 @@ SNR_GAMMA = 5.0
 CHECKPOINT = Checkpoint(RUNS / "diffusion.npz")
 
 
-class TextToNoise(keras.Model):  # type: ignore[misc]
+class TextToNoise(keras.Model):
     """Tokens, positions, a noisy latent and a timestep embedding to the noise."""
 
     def __init__(self) -> None:
@@ -60,7 +60,8 @@ class Captions:
 
     def draw(self, chosen: np.ndarray) -> np.ndarray:
         """A caption for each chosen subject, int32 (n, 77); some emptied, some with unknown words."""
-        tokens = self.tokens[chosen, self.rng.integers(0, CAPTIONS_EACH, len(chosen))].astype(np.int32)
+        wording = self.rng.integers(0, CAPTIONS_EACH, len(chosen))
+        tokens: np.ndarray = self.tokens[chosen, wording].astype(np.int32)
         words = (tokens != self.empty[0]) & (tokens != self.empty[1])
         tokens[words & (self.rng.random(tokens.shape) < UNKNOWN_TOKENS)] = self.unknown
         for row in np.flatnonzero(self.rng.random(len(tokens)) < UNKNOWN_INSERTED):
@@ -71,7 +72,7 @@ class Captions:
         return tokens
 
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+class Batches(keras.utils.PyDataset):
     """Random batches of captions and noisy latents, the noise, and min-SNR weights; 100 to an epoch."""
 
     def __init__(self, latents: np.ndarray, captions: Captions, batch: int = BATCH) -> None:
@@ -98,7 +99,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         alpha = self.alphas[steps][:, None, None, None]
         noisy = np.sqrt(alpha) * latents + np.sqrt(1 - alpha) * noise
         inputs = (self.captions.draw(chosen), self.positions, noisy, self.embeddings[steps])
-        return inputs, noise, self.weights[steps]
+        return inputs, noise, self.weights[steps][:, None, None]
 
 
 def min_snr_weights(alphas: np.ndarray) -> np.ndarray:
@@ -120,7 +121,7 @@ def build() -> TextToNoise:
     _silence(model.diffusion.get_layer("exit"))
     table = model.text_encoder.get_layer("embedding").token_embedding.embeddings
     table.assign(keras.random.normal(table.shape, stddev=0.3, seed=1))
-    model.compile(optimizer=muon(ema_momentum=0.998, weight_decay=0.01), loss="mse", jit_compile=True)
+    model.compile(optimizer=muon(ema_momentum=0.998, weight_decay=0.01), loss="mse", jit_compile=False)
     return model
 
 
@@ -128,7 +129,10 @@ def train(minutes: float) -> None:
     """Train for so many minutes in all, counting those of earlier runs."""
     captions = Captions(load().subjects, np.random.default_rng())
     batches = Batches(load_latents(), captions)
+    # As for the autoencoder. XLA would take minutes to compile Muon on all the convolutions.
+    keras.config.set_dtype_policy("mixed_bfloat16")
     run(build(), batches, Session(CHECKPOINT, minutes, cosine(PEAK_RATE, flat=0.4), warmup=100))
+    keras.config.set_dtype_policy("float32")
 
 
 def trained() -> tuple[keras.Model, keras.Model]:

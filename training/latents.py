@@ -10,6 +10,7 @@ import numpy as np
 from training import vae
 from training.data import load
 from training.paths import RUNS
+from training.session import array_of
 from triptych.models.tiny import LATENT_SCALE
 
 _FILE = RUNS / "latents.npz"
@@ -71,12 +72,10 @@ def normalise(model: vae.Autoencoder, mean: np.ndarray, deviation: np.ndarray) -
     """
     unit = deviation * LATENT_SCALE
     quant = model.image_encoder.get_layer("quant").conv2d
-    kernel, bias = (np.array(weight.value) for weight in (quant.kernel, quant.bias))
+    kernel, bias = (array_of(weight) for weight in (quant.kernel, quant.bias))
     kernel[..., :4] /= unit
     bias[:4] = (bias[:4] - mean) / unit
     quant.set_weights([kernel, bias])
     post_quant = model.decoder.get_layer("post_quant").conv2d
-    kernel, bias = (np.array(weight.value) for weight in (post_quant.kernel, post_quant.bias))
+    kernel, bias = (array_of(weight) for weight in (post_quant.kernel, post_quant.bias))
     post_quant.set_weights([kernel * unit[:, None], bias + mean @ kernel[0, 0]])
-
-

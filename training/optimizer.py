@@ -11,7 +11,7 @@ from keras import ops
 ADAM_LAYERS = ["entry", "exit/", "rgb", "quant", "embedding", "downsample_0"]
 
 
-class Muon(keras.optimizers.Muon):  # type: ignore[misc]
+class Muon(keras.optimizers.Muon):
     """Muon on kernels of any rank: a convolution's is a matrix from its window to its filters."""
 
     def _should_use_adamw(self, variable: Any) -> bool:

@@ -41,7 +41,7 @@ def build() -> keras.Model:
     return model
 
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+class Batches(keras.utils.PyDataset):
     """Three real pictures to one that went through the autoencoder, moved and noised a little."""
 
     def __init__(self, images: np.ndarray, rebuilt: np.ndarray, labels: np.ndarray) -> None:

@@ -44,9 +44,7 @@ class Painter:
             part = prompts[start : start + ROWS]
             noise = rng.standard_normal((len(part), *LATENT_SHAPE), np.float32)
             predict = self._guided(part, guidance)
-            walk = (
-                inpaint(predict, noise, schedule, known, rng) if known else ddim(predict, noise, schedule)
-            )
+            walk = inpaint(predict, noise, schedule, known, rng) if known else ddim(predict, noise, schedule)
             rows.append(deque(walk, maxlen=1)[0])
         return np.concatenate(rows)
 

@@ -38,8 +38,8 @@ class Checkpoint:
         """Replace the file in one step: a kill leaves the old one or the new one."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial.npz")
-        arrays = {str(i): _array(variable) for i, variable in enumerate(_variables(model))}
-        np.savez(partial, seconds=seconds, **arrays)
+        arrays: dict[str, Any] = {str(i): array_of(v) for i, v in enumerate(_variables(model))}
+        np.savez(partial, **arrays, seconds=np.float64(seconds))
         os.replace(partial, self.path)
 
     def restore(self, model: keras.Model) -> float:
@@ -63,11 +63,13 @@ def _variables(model: keras.Model) -> list[Any]:
     return [*model.variables, *model.optimizer.variables]
 
 
-def _array(variable: Any) -> np.ndarray:
-    return np.asarray(keras.ops.convert_to_numpy(variable.value))
+def array_of(variable: Any) -> np.ndarray:
+    """The variable's value now, as an array of its own."""
+    # Through a tensor: TensorFlow's variables warn when numpy asks them for an array.
+    return np.array(keras.ops.convert_to_numpy(keras.ops.copy(variable.value)))
 
 
-class Session(keras.callbacks.Callback):  # type: ignore[misc]
+class Session(keras.callbacks.Callback):
     """Sets the learning rate by the clock, saves every minute, logs, and stops when the time is spent."""
 
     def __init__(self, checkpoint: Checkpoint, minutes: float, schedule: Schedule, warmup: int = 60) -> None:

@@ -29,10 +29,12 @@ def fetch(folder: Path = DATA) -> None:
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise FileNotFoundError(f"npm is needed to fetch {PACKAGE}: install Node.js, or unpack it under {folder}")
+        raise FileNotFoundError(
+            f"npm is needed to fetch {PACKAGE}: install Node.js, or unpack the package to {FOLDER.parent}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
-    command = [npm, "install", "--prefix", str(folder), "--ignore-scripts", "--no-save", "--no-audit", PACKAGE]
-    subprocess.run(command, check=True)
+    options = ["--prefix", str(folder), "--ignore-scripts", "--no-save", "--no-audit"]
+    subprocess.run([npm, "install", *options, PACKAGE], check=True)
 
 
 @cache
@@ -56,7 +58,7 @@ def dominant_hue(image: Image.Image) -> tuple[float, float]:
     if coloured.sum() < 50:
         return 0.0, 0.0
     counts = np.bincount((hue[coloured] // 10).astype(int), minlength=36)
-    near = sum(np.roll(counts, shift) for shift in (-2, -1, 0, 1, 2))
+    near = sum((3 - abs(shift)) * np.roll(counts, shift) for shift in (-2, -1, 0, 1, 2))
     peak = float(np.argmax(near)) * 10 + 5
     share = (np.abs(_turn(hue - peak)) < _HUE_REACH) & coloured
     return peak, float(share.sum() / max(1, visible.sum()))

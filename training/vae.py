@@ -20,7 +20,7 @@ KL_WEIGHT = 1e-6
 CHECKPOINT = Checkpoint(RUNS / "vae.npz")
 
 
-class Autoencoder(keras.Model):  # type: ignore[misc]
+class Autoencoder(keras.Model):
     """Image in [-1, 1] to its reconstruction and the moments (8, 8, 8) of its latent."""
 
     def __init__(self) -> None:
@@ -38,7 +38,9 @@ class Autoencoder(keras.Model):  # type: ignore[misc]
             latent = latent + ops.exp(log_variance / 2) * draw
         return ops.cast(self.decoder(latent * tiny.LATENT_SCALE), "float32"), moments
 
-    def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True) -> Any:
+    def compute_loss(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True
+    ) -> Any:
         image, moments = y_pred
         return reconstruction_loss(y, image) + KL_WEIGHT * divergence(moments)
 
@@ -63,7 +65,7 @@ def divergence(moments: Any) -> Any:
     return ops.mean(ops.sum(parts, axis=(1, 2, 3))) / 2
 
 
-class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+class Batches(keras.utils.PyDataset):
     """Random batches of pictures in [-1, 1]; 500 to an epoch."""
 
     def __init__(self, images: np.ndarray, batch: int = BATCH) -> None:
@@ -82,7 +84,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def build() -> Autoencoder:
-    """A new autoencoder, compiled: its residual branches start near nothing, its latents with little noise."""
+    """A new autoencoder, compiled; residual branches start near nothing, latents with little noise."""
     model = Autoencoder()
     for layer in (*model.image_encoder.layers, *model.decoder.layers):
         if isinstance(layer, kerascv.ResnetBlock):

@@ -57,6 +57,8 @@ def save_safetensors(
             tensors |= _sparse(name, array, rows[name]) if name in rows else {name: array}
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, dict(metadata))
+    # safetensors lets only the owner read; the stages run as another user.
+    partial.chmod(0o644)
     os.replace(partial, path)
 
 
@@ -70,7 +72,8 @@ def _named_weights(model: keras.Model, prefix: str) -> dict[str, Any]:
 
 def _read(file: Any, stored: set[str], name: str, shape: tuple[int, ...], path: Path) -> Array:
     if name + ROWS in stored:
-        return _expanded(*(_take(file, stored, name + part, path) for part in (ROWS, IDS, OTHER)), name, shape)
+        rows, ids, other = (_take(file, stored, name + part, path) for part in (ROWS, IDS, OTHER))
+        return _expanded(rows, ids, other, name, shape)
     array = _take(file, stored, name, path, shape)
     if array.shape != shape:
         raise CheckpointError(f"{path.name}: {name} has shape {array.shape}, the model needs {shape}")
