@@ -26,19 +26,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=20, help="pictures to time (default 20)")
     arguments = parser.parse_args()
-    print(f"machine: {_machine()}\n")
+    print(f"machine: {machine()}\n")
     with tempfile.TemporaryDirectory() as logs, ExitStack() as stack:
         servers = {name: stack.enter_context(running_stage(name, Path(logs) / name)) for name in STAGES}
         urls = {f"{name.upper()}_URL": server.url for name, server in servers.items()}
         gateway = stack.enter_context(running_gateway(Path(logs) / "gateway", **urls))
-        seconds = sorted(_picture_seconds(gateway.url) for _ in range(arguments.pictures))
+        seconds = sorted(picture_seconds(gateway.url) for _ in range(arguments.pictures))
         print("\n".join(_process_rows({**servers, "gateway": gateway})))
     median = statistics.median(seconds)
     fastest, slowest = seconds[0], seconds[-1]
     print(f"\n25-step picture through the gateway: median {median:.2f} s, {fastest:.2f} to {slowest:.2f} s")
 
 
-def _picture_seconds(url: str) -> float:
+def picture_seconds(url: str) -> float:
+    """Seconds until the gateway at this address has answered with one 25-step picture."""
     begin = time.perf_counter()
     response = requests.post(f"{url}/v1/txt2img", json=PROMPT, headers={"Accept": "image/png"}, timeout=60)
     response.raise_for_status()
@@ -52,7 +53,8 @@ def _process_rows(servers: dict[str, Server]) -> Iterator[str]:
         yield f"| {name} | {server.seconds:.1f} | {server.memory():.0f} | {server.memory('VmHWM'):.0f} |"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """The processor and Python that a measurement was made with."""
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     model = names[0].split(":")[1].strip() if names else platform.processor()
     return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from .wire import InvalidField, Shape, decode_tensor, describe
 
 MAX_SEED = 2**63 - 1
-MAX_TEXT = 10_000
+MAX_TEXT = 4000
 
 
 class Fields:
@@ -25,7 +25,7 @@ class Fields:
         self._data = data
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A string of at most 10,000 characters; required unless there is a default."""
+        """A string of at most 4,000 characters; required unless there is a default."""
         must = f"a string of at most {MAX_TEXT} characters"
         value = self._data.get(key, default)
         if not isinstance(value, str) or len(value) > MAX_TEXT:

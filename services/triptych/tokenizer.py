@@ -12,8 +12,8 @@ from .models.kerascv import SimpleTokenizer
 from .wire import InvalidField
 
 MAX_TOKENS = 77
-# Most prompts are far shorter; a bound on the characters bounds the time of the tokenising.
-MAX_CHARACTERS = 4000
+# keras-cv's tokenizer remembers every word it has seen, for as long as it lives.
+MAX_REMEMBERED = 50_000
 VOCABULARY = Path(__file__).parent / "assets" / "clip_vocabulary.txt.gz"
 
 
@@ -22,10 +22,10 @@ def encode(text: str, field: str = "inputs") -> npt.NDArray[np.int32]:
 
     Raises InvalidField for the named field if there are more than 77, start and end included.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise InvalidField(field, f"at most {MAX_CHARACTERS} characters", f"{len(text)}: shorten the prompt")
     tokenizer = _tokenizer()
     tokens = tokenizer.encode(text)
+    if len(tokenizer.cache) > MAX_REMEMBERED:
+        tokenizer.cache = dict(tokenizer.special_tokens)
     if len(tokens) > MAX_TOKENS:
         must = f"at most {MAX_TOKENS} tokens, start and end included"
         raise InvalidField(field, must, f"{len(tokens)}: shorten the prompt")

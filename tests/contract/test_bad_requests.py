@@ -27,7 +27,7 @@ GOOD: dict[str, dict[str, Any]] = {
 }
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("text_encoder", {"inputs": "word " * 80}, "inputs must be .*77 tokens"),
-    ("text_encoder", {"inputs": "x" * 20_000}, "inputs must be a string of at most 10000 characters"),
+    ("text_encoder", {"inputs": "x" * 20_000}, "inputs must be a string of at most 4000 characters"),
     ("text_encoder", {"inputs": 7}, "inputs must be a string"),
     (
         "text_encoder",
