@@ -48,12 +48,12 @@ test: .venv/dev.stamp ## All tests but those that need a Docker engine.
 test-compose: .venv/dev.stamp ## Build the images anew, start the stack in containers and use it.
 	$(PYTHON) -m pytest tests/compose --timeout=1200 --capture=no --durations=10
 
-train-tiny: .venv/dev.stamp ## Train the built-in model anew (hours; can be stopped and resumed).
+train-tiny: .venv/training.stamp ## Train the built-in model anew (hours; can be stopped and resumed).
 	$(PYTHON) -m training all
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
 	$(COMPILE) --universal --upgrade requirements/dev.in -o requirements/dev.txt
-	for name in gateway stage local; do \
+	for name in gateway stage local training; do \
 		$(COMPILE) --universal -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; done
 	$(COMPILE) --python-platform x86_64-manylinux_2_28 --override requirements/overrides-gpu.txt \
 		-c requirements/dev.txt requirements/stage-gpu.in -o requirements/stage-gpu.txt

@@ -10,7 +10,7 @@ from collections.abc import Callable
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-DEFAULT_MINUTES = {"vae": 30.0, "diffusion": 60.0, "probe": 4.0}
+DEFAULT_MINUTES = {"vae": 31.0, "diffusion": 53.0, "probe": 3.5}
 
 
 def _data(minutes: float) -> None:

@@ -9,7 +9,7 @@ import keras
 from training import diffusion, latents
 from training.paths import ASSET
 from training.sampling import Painter
-from training.vocabulary import used_tokens
+from training.vocabulary import stored_tokens
 from triptych.checkpoints import load_safetensors, save_safetensors
 from triptych.models import tiny
 
@@ -39,7 +39,7 @@ def write() -> None:
 def save(models: Mapping[str, keras.Model]) -> None:
     """Write these models to the asset."""
     ASSET.parent.mkdir(parents=True, exist_ok=True)
-    save_safetensors(ASSET, models, {TABLE: used_tokens()}, METADATA)
+    save_safetensors(ASSET, models, {TABLE: stored_tokens()}, METADATA)
 
 
 def shipped() -> Painter:

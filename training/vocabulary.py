@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from training.captions import wordings
+from training.concepts import CONCEPTS
 from training.paths import DATA
 from triptych.tokenizer import VOCABULARY, encode
 
@@ -54,7 +55,33 @@ def whole_table(table: np.ndarray, size: int) -> np.ndarray:
     """The embedding of all tokens from that of the used ones, whose last row stands for the others."""
     whole = np.broadcast_to(table[-1], (size, table.shape[1])).copy()
     whole[used_tokens()] = table[:-1]
+    for alias, known in aliases().items():
+        whole[alias] = whole[known]
     return whole
+
+
+def stored_tokens() -> np.ndarray:
+    """The sorted ids, int32, of all tokens that have a row of their own in the shipped file."""
+    return np.union1d(used_tokens(), list(aliases())).astype(np.int32)
+
+
+@cache
+def aliases() -> dict[int, int]:
+    """Tokens of words that no caption has, and those of the words whose meaning they share.
+
+    Captions are in the singular; people also ask for cats and apples, and for a grey wall.
+    """
+    words = {word for concept in CONCEPTS for name in concept.words for word in name.split()}
+    same = {"grey": "gray"} | {word + "s": word for word in words}
+    same |= {word + "es": word for word in words if word.endswith(("s", "x", "ch", "sh", "o"))}
+    tokens = {_only_token(alias): _only_token(word) for alias, word in same.items()}
+    used = {None, *used_tokens().tolist()}
+    return {a: w for a, w in tokens.items() if a is not None and w is not None and a not in used}
+
+
+def _only_token(word: str) -> int | None:
+    tokens = encode(word)
+    return int(tokens[1]) if tokens[2] == tokens[-1] else None
 
 
 def compact(tokens: np.ndarray) -> np.ndarray:

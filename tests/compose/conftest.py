@@ -36,7 +36,7 @@ class Stack:
         ended = subprocess.run(
             command, cwd=ROOT, env={**self.environment, **environment}, capture_output=True, text=True
         )
-        assert ended.returncode == 0, f"{command}\n{ended.stdout[-4000:]}\n{ended.stderr[-4000:]}"
+        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
         return ended.stdout
 
     def compose(self, *arguments: str, overlays: tuple[str, ...] = (), **environment: str) -> str:

@@ -1,12 +1,14 @@
 from collections.abc import Callable
 from itertools import islice
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from triptych.models.kerascv import ALPHAS_CUMPROD
 from triptych.samplers import Known, ddim, initial_noise, inpaint
-from triptych.schedule import ALPHAS_CUMPROD, make_schedule
+from triptych.schedule import make_schedule
 
 Latent = npt.NDArray[np.float32]
 SHAPE = (8, 8, 4)
@@ -21,8 +23,8 @@ def knows(image: Latent) -> Callable[[Latent, int], Latent]:
     """A perfect model: it finds exactly the noise that hides `image`."""
 
     def predict(latent: Latent, timestep: int) -> Latent:
-        alpha = np.float32(ALPHAS_CUMPROD[timestep])
-        return (latent - np.sqrt(alpha) * image) / np.sqrt(1 - alpha)
+        alpha = ALPHAS_CUMPROD[timestep]
+        return ((latent - sqrt(alpha) * image) / sqrt(1 - alpha)).astype(np.float32)
 
     return predict
 
