@@ -32,7 +32,7 @@ def main(url: str) -> None:
     sheet(made, PROMPTS, COLUMNS).save(FOLDER / "pictures.png", optimize=True)
     image = picture(f"{url}/v1/txt2img", prompt="a cat on a yellow background", seed=1)
     mask = Image.new("L", image.size, 0)
-    ImageDraw.Draw(mask).ellipse((10, 10, 53, 53), fill=255)
+    ImageDraw.Draw(mask).rectangle((7, 7, 56, 58), fill=255)
     files = {"image": png(image), "mask": png(mask)}
     painted = picture(f"{url}/v1/inpaint", files, prompt=INPAINTING_PROMPT, seed=1)
     captions = ("before", "mask", INPAINTING_PROMPT)
