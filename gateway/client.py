@@ -78,12 +78,18 @@ def generate(url: str, request: dict[str, Any], wait: float) -> dict[str, Any]:
 
 
 def _pending(client: httpx.Client) -> str:
-    """The stages that are not ready and what each says, empty when all are."""
+    """The stages that are not ready and what each says, empty when all are.
+
+    Raises ClientError for a stage that failed to load: no waiting helps.
+    """
     response = client.get("/ready", timeout=PROBE_SECONDS)
     if response.status_code == 200:
         return ""
-    stages = _json(response).get("stages", [])
-    return ", ".join(_state(stage) for stage in stages if not stage["ready"]) or "the gateway"
+    pending = [stage for stage in _json(response).get("stages", []) if not stage["ready"]]
+    for stage in pending:
+        if stage["replicas"][0]["state"] == "failed":
+            raise ClientError(f"The {stage['stage']} stage failed: {stage['replicas'][0]['error']}")
+    return ", ".join(map(_state, pending)) or "the gateway"
 
 
 def _state(stage: dict[str, Any]) -> str:

@@ -100,7 +100,7 @@ class Replica:
         try:
             _, body = await self._send("GET /ready", self._probe_seconds, PROBE_BYTES)
             return self._own_state(body) or await self._plain_state()
-        except StageUnavailable as error:
+        except (StageUnavailable, StageTimeout) as error:
             return State(self.url, "unreachable", error=error.message)
         except GatewayError as error:
             return State(self.url, "failed", error=error.message)

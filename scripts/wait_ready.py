@@ -58,11 +58,8 @@ def state(stage: dict[str, Any]) -> str:
 
 
 def errors(stage: dict[str, Any]) -> list[str]:
-    """What the stage's replicas say that failed to load.
-
-    One whose `endpoint` could not be told did not answer in time, which a stage that is loading may not.
-    """
-    failed = [r for r in stage["replicas"] if r["state"] == "failed" and r["endpoint"]]
+    """What the stage's replicas say that failed to load."""
+    failed = [replica for replica in stage["replicas"] if replica["state"] == "failed"]
     return [f"{stage['stage']}: {replica['error']}" for replica in failed]
 
 

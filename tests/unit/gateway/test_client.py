@@ -76,6 +76,15 @@ def test_stages_that_do_not_become_ready_are_named(
     assert "The stages are not ready: diffusion (downloading 25%)" in said
 
 
+def test_a_stage_that_failed_is_not_waited_for(
+    gateway: httpx.Client, fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fakes["decoder"].announces_as = "diffusion"
+    said = complaint(capsys, gateway, tmp_path / "apple.png")
+    assert said.strip().startswith("The decoder stage failed: ")
+    assert "says that it is the diffusion stage" in said
+
+
 def test_an_error_of_the_gateway_is_told_in_its_words(
     gateway: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
