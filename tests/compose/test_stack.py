@@ -5,6 +5,7 @@ import io
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,6 +119,28 @@ def test_logs_hold_no_prompt(stack: Stack) -> None:
     logs = stack.compose("logs")
     assert '"event": "request"' in logs
     assert "secret" not in logs
+
+
+def test_clients_of_the_stages_find_them_on_their_own_ports(stack: Stack) -> None:
+    def ask(port: int, **request: object) -> Any:
+        answer = requests.post(f"http://127.0.0.1:{port}/", json={"batch_size": 1, **request}, timeout=120)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    try:
+        stack.compose("up", "--detach", "--wait", overlays=("ports",))
+        text = ask(8001, inputs="a red apple on a blue background")
+        contexts = [text["context_b64str"], text["unconditional_context_b64str"]]
+        image, mask = (base64.b64encode(bytes(64 * 64 * channels)).decode() for channels in (3, 1))
+        for latent in (
+            ask(8002, inputs=contexts, num_steps=5),
+            ask(8003, inputs=[*contexts, image, mask], num_steps=5),
+        ):
+            assert len(base64.b64decode(ask(8004, inputs=latent))) == 64 * 64 * 3
+        assert len(base64.b64decode(ask(8005, inputs="a dog"))) == 64 * 64 * 3
+    finally:
+        stack.compose("--profile", "all-in-one", "rm", "--stop", "--force", "all-in-one")
+        stack.compose("up", "--detach")
 
 
 def test_a_stage_is_replaced_by_its_url(stack: Stack) -> None:
