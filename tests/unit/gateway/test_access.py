@@ -25,14 +25,15 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
         yield caplog
 
 
-def access_records(log: pytest.LogCaptureFixture, number: int) -> list[logging.LogRecord]:
-    """The access log once it has this many lines: each is written after its answer was sent."""
+def access_records(log: pytest.LogCaptureFixture, *request_ids: str) -> list[logging.LogRecord]:
+    """These requests' lines of the access log, in their order: each is written after its answer was sent."""
 
-    def records() -> list[logging.LogRecord]:
-        return [record for record in log.records if record.name == "gateway.access"]
+    def records() -> dict[str, logging.LogRecord]:
+        ours = [record for record in log.records if record.name == "gateway.access"]
+        return {record.__dict__["request_id"]: record for record in ours}
 
-    wait_until(lambda: len(records()) >= number)
-    return records()
+    wait_until(lambda: records().keys() >= set(request_ids))
+    return [records()[request_id] for request_id in request_ids]
 
 
 def test_every_answer_has_a_request_id(gateway: httpx.Client) -> None:
@@ -61,7 +62,7 @@ def test_a_request_id_that_could_spoil_a_log_is_replaced(gateway: httpx.Client, 
 
 def test_every_request_has_one_structured_line(gateway: httpx.Client, log: pytest.LogCaptureFixture) -> None:
     request_id = gateway.post("/v1/txt2img?x=1", json={"prompt": "private words"}).headers["x-request-id"]
-    (record,) = access_records(log, 1)
+    (record,) = access_records(log, request_id)
     line = json.loads(JsonLines().format(record))
     assert line["message"] == "request"
     assert (line["method"], line["path"], line["status"]) == ("POST", "/v1/txt2img", 200)
@@ -72,20 +73,20 @@ def test_every_request_has_one_structured_line(gateway: httpx.Client, log: pytes
 def test_probes_are_logged_at_the_least_level_only(
     gateway: httpx.Client, log: pytest.LogCaptureFixture
 ) -> None:
-    gateway.get("/health")
-    gateway.get("/v1/stages")
-    assert [record.levelname for record in access_records(log, 2)] == ["DEBUG", "INFO"]
+    ids = [gateway.get(path).headers["x-request-id"] for path in ("/health", "/v1/stages")]
+    assert [record.levelname for record in access_records(log, *ids)] == ["DEBUG", "INFO"]
 
 
 def test_neither_prompts_nor_tokens_are_logged(
     start_gateway: StartGateway, fakes: Fakes, log: pytest.LogCaptureFixture
 ) -> None:
     gateway = start_gateway(diffusion_token="secret-token")
-    gateway.post("/v1/txt2img", json={"prompt": "private words"})
+    request = {"prompt": "private words"}
+    gateway.post("/v1/txt2img", json=request, headers={"x-request-id": "first"})
     fakes["diffusion"].delay = 5
     with pytest.raises(httpx.ReadTimeout):
-        gateway.post("/v1/txt2img", json={"prompt": "private words"}, timeout=0.2)
-    access_records(log, 2)
+        gateway.post("/v1/txt2img", json=request, headers={"x-request-id": "second"}, timeout=0.2)
+    access_records(log, "first", "second")
     ours = [JsonLines().format(record) for record in log.records if record.name.startswith("gateway")]
     assert not any("secret-token" in line or "private words" in line for line in ours)
 
