@@ -12,19 +12,7 @@ from PIL import Image, ImageDraw
 
 from tests.conftest import StageUrl
 from tests.running import running_gateway, running_stage
-
-COLOURS = {
-    "red": (220, 60, 55),
-    "orange": (245, 150, 60),
-    "yellow": (250, 215, 80),
-    "green": (95, 180, 90),
-    "blue": (80, 140, 230),
-    "purple": (150, 95, 205),
-    "pink": (250, 170, 200),
-    "black": (25, 25, 30),
-    "white": (250, 250, 250),
-    "gray": (150, 150, 155),
-}
+from training.concepts import COLOURS
 
 
 def picture(url: str, **request: Any) -> Image.Image:
