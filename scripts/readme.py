@@ -9,15 +9,9 @@ from pathlib import Path
 
 from gateway.settings import markdown_table
 from host.settings import Settings
+from triptych.selection import SETTINGS
 
 README = Path(__file__).parent.parent / "README.md"
-LIBRARY = {
-    "SD_VERSION": ("tiny", "Which Stable Diffusion: `tiny` (built in), `1.4` or `2` (2.1 base)."),
-    "WEIGHTS_DIR": ("", "Where downloaded weights are kept; the Hugging Face cache if empty."),
-    "HF_ENDPOINT": ("", "Where weights are downloaded from, instead of the Hugging Face Hub."),
-    "HF_TOKEN": ("", "Token for downloads."),
-    "HF_HUB_OFFLINE": ("", "`1`: use the weights that are there, ask no network."),
-}
 
 
 def stage_table() -> str:
@@ -26,7 +20,7 @@ def stage_table() -> str:
     for name, field in Settings.model_fields.items():
         default = "" if field.is_required() or name == "handlers_dir" else field.default
         rows.append(_row(name.upper(), str(default), field.description or ""))
-    return "\n".join([*rows, *(_row(name, *rest) for name, rest in LIBRARY.items())])
+    return "\n".join([*rows, *(_row(name, *rest) for name, rest in SETTINGS.items())])
 
 
 def with_tables(text: str) -> str:

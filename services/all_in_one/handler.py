@@ -18,11 +18,12 @@ EXTRAS = ["negative_prompt", "seed", "schedule", "num_steps", "unconditional_gui
 class EndpointHandler:
     """`{"inputs": prompt, "batch_size": 1}` to base64 images, uint8 (batch, height, width, 3).
 
-    Extras: `negative_prompt`, `seed`, `schedule`, `num_steps`, `unconditional_guidance_scale`.
+    Extras: `negative_prompt`, `seed`, `schedule`, `num_steps`, `unconditional_guidance_scale`, `height`,
+    `width`.
     """
 
     def __init__(self, path: str = "", report: Report = unreported) -> None:
-        self._variant = chosen_variant()
+        self._variant = chosen_variant(report)
         self._encoder = PromptEncoder(self._variant, report)
         self._denoiser = Denoiser(self._variant, report)
         self._decoder = LatentDecoder(self._variant, report)

@@ -14,17 +14,17 @@ from triptych.wire import encode_tensor
 class EndpointHandler:
     """`{"inputs": [context, unconditional context], "batch_size", "num_steps", …}` to a base64 latent.
 
-    The latent is float32 (batch, height / 8, width / 8, 4). Extras: `seed`, `schedule`.
+    The latent is float32 (batch, height / 8, width / 8, 4). Extras: `seed`, `schedule`, `height`, `width`.
     """
 
     def __init__(self, path: str = "", report: Report = unreported) -> None:
-        self._variant = chosen_variant()
+        self._variant = chosen_variant(report)
         self._denoiser = Denoiser(self._variant, report)
 
     def __call__(self, data: dict[str, Any]) -> str:
         fields = Fields(data)
         settings = DenoiseSettings.read(fields, self._variant)
-        contexts, unconditional = read_tensors(fields, self._variant, settings.batch_size)
+        contexts, unconditional = read_tensors(fields, self._variant, settings)
         return encode_tensor(self._denoiser.latents(contexts, unconditional, settings))
 
     def info(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from triptych.fields import Fields
 from triptych.info import describe_denoising_stage
 from triptych.requests import DenoiseSettings, read_tensors
 from triptych.samplers import Known
-from triptych.variants import chosen_variant
+from triptych.variants import LATENT_CHANNELS, chosen_variant
 from triptych.weights import Report, unreported
 from triptych.wire import encode_tensor
 
@@ -19,22 +19,29 @@ class EndpointHandler:
     """`{"inputs": [context, unconditional context, image, mask], …}` to a base64 latent.
 
     Image: uint8 (height, width, 3). Mask: uint8 (height, width, 1), 1 = keep, 0 = repaint. The rest,
-    and the answer, are as for the diffusion stage; `num_resamples` repeats each step.
+    and the answer, are as for the diffusion stage; `num_resamples` repeats each step. A UNet that was
+    trained for inpainting (9 channels) is shown mask and masked image, and repeats no step.
     """
 
     def __init__(self, path: str = "", report: Report = unreported) -> None:
-        self._variant = chosen_variant()
+        self._variant = chosen_variant(report)
         self._image_encoder = ImageEncoder(self._variant, report)
-        self._denoiser = Denoiser(self._variant, report)
+        self._denoiser = Denoiser(self._variant, report, inpaints=True)
 
     def __call__(self, data: dict[str, Any]) -> str:
         fields = Fields(data)
         settings = DenoiseSettings.read(fields, self._variant)
-        resamples = fields.integer("num_resamples", 1, 1, MAX_RESAMPLES)
-        tensors = read_tensors(fields, self._variant, settings.batch_size, ("image", "mask"))
+        blends = self._variant.unet_channels == LATENT_CHANNELS
+        resamples = fields.integer("num_resamples", 1, 1, MAX_RESAMPLES if blends else 1)
+        tensors = read_tensors(fields, self._variant, settings, ("image", "mask"))
         contexts, unconditional, image, mask = tensors
-        known = Known(self._image_encoder.latent(image), latent_mask(mask), resamples)
-        return encode_tensor(self._denoiser.latents(contexts, unconditional, settings, known))
+        if blends:
+            known = Known(self._image_encoder.latent(image), latent_mask(mask), resamples)
+            latents = self._denoiser.latents(contexts, unconditional, settings, known)
+        else:
+            seen = self._image_encoder.conditioning(image, mask)
+            latents = self._denoiser.latents(contexts, unconditional, settings, conditioning=seen)
+        return encode_tensor(latents)
 
     def info(self) -> dict[str, Any]:
         shapes = self._variant.shapes("context", "unconditional_context", "image", "mask", "latent")

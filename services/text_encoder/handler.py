@@ -18,7 +18,7 @@ class EndpointHandler:
     """
 
     def __init__(self, path: str = "", report: Report = unreported) -> None:
-        self._variant = chosen_variant()
+        self._variant = chosen_variant(report)
         self._encoder = PromptEncoder(self._variant, report)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, str]:

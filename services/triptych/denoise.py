@@ -1,43 +1,57 @@
 """The middle panel: noise and a context become a latent."""
 
 from collections import deque
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
 
 from .compiled import CompiledPart
+from .models.kerascv import ALPHAS_CUMPROD
 from .requests import DenoiseSettings
 from .samplers import Known, PredictNoise, ddim, initial_noise, inpaint
-from .variants import Variant
+from .variants import LATENT_CHANNELS, Variant
 from .weights import Report
 
 TIMESTEP_WIDTH = 320
 MAX_PERIOD = 10_000
 
 Context = npt.NDArray[np.float32]
+Latent = npt.NDArray[np.float32]
 
 
 class Denoiser:
     """Latents from contexts. Each image has a generator of its own, so that it is the same in any batch."""
 
-    def __init__(self, variant: Variant, report: Report) -> None:
-        self._shape = variant.latent
+    def __init__(self, variant: Variant, report: Report, inpaints: bool = False) -> None:
+        if variant.unet_channels != LATENT_CHANNELS and not inpaints:
+            raise ValueError(
+                f"{variant.title} is made for inpainting: its UNet takes {variant.unet_channels} channels, a "
+                "mask and a masked image among them. Serve it as the inpainting stage, and another model here"
+            )
+        self._variant = variant
         example = {
-            "latent": np.zeros((2, *variant.latent), np.float32),
+            "latent": np.zeros((2, *variant.latent[:2], variant.unet_channels), np.float32),
             "timestep_embedding": np.zeros((2, TIMESTEP_WIDTH), np.float32),
             "context": np.zeros((2, *variant.context), np.float32),
         }
         self._model = CompiledPart(variant, "diffusion", example, report)
 
     def latents(
-        self, contexts: Context, unconditional: Context, settings: DenoiseSettings, known: Known | None = None
-    ) -> npt.NDArray[np.float32]:
+        self,
+        contexts: Context,
+        unconditional: Context,
+        settings: DenoiseSettings,
+        known: Known | None = None,
+        conditioning: Latent | None = None,
+    ) -> Latent:
         """Latents, float32 (batch, height, width, 4), of contexts (batch, 77, width), both kinds.
 
-        With `known`, each is painted around what is kept of an image.
+        With `known`, each is painted around what is kept of an image. `conditioning`, float32
+        (height, width, 5), is what a UNet trained for inpainting takes beside each latent.
         """
         rows = zip(contexts, unconditional, settings.seeds, strict=True)
-        return np.stack([self._latent(*row, settings, known) for row in rows])
+        return np.stack([self._latent(*row, settings, known, conditioning) for row in rows])
 
     def _latent(
         self,
@@ -46,30 +60,44 @@ class Denoiser:
         seed: int,
         settings: DenoiseSettings,
         known: Known | None,
-    ) -> npt.NDArray[np.float32]:
+        conditioning: Latent | None,
+    ) -> Latent:
         rng = np.random.Generator(np.random.PCG64(seed))
-        noise = initial_noise(rng, self._shape)
-        predict = self._guided(context, unconditional, settings.guidance_scale)
+        noise = initial_noise(rng, self._variant.shapes("latent", size=settings.size)["latent"])
+        predict = self._guided(context, unconditional, settings.guidance_scale, conditioning)
         if known is None:
             steps = ddim(predict, noise, settings.schedule)
         else:
             steps = inpaint(predict, noise, settings.schedule, known, rng)
         return deque(steps, maxlen=1)[0]
 
-    def _guided(self, context: Context, unconditional: Context, scale: float) -> PredictNoise:
+    def _guided(
+        self, context: Context, unconditional: Context, scale: float, conditioning: Latent | None
+    ) -> PredictNoise:
         """The noise in a latent, guided away from the unconditional one; both halves in one batch."""
         contexts = np.stack([unconditional, context])
 
-        def predict(latent: npt.NDArray[np.float32], timestep: int) -> npt.NDArray[np.float32]:
+        def predict(latent: Latent, timestep: int) -> Latent:
+            seen = latent if conditioning is None else np.concatenate([latent, conditioning], axis=-1)
             without, conditional = self._model(
-                latent=np.stack([latent, latent]),
+                latent=np.stack([seen, seen]),
                 timestep_embedding=np.repeat(timestep_embedding(timestep), 2, axis=0),
                 context=contexts,
             )
-            guided: Context = without + np.float32(scale) * (conditional - without)
-            return guided
+            guided: Latent = without + np.float32(scale) * (conditional - without)
+            return (
+                guided
+                if self._variant.prediction == "epsilon"
+                else noise_of_velocity(guided, latent, timestep)
+            )
 
         return predict
+
+
+def noise_of_velocity(velocity: Latent, latent: Latent, timestep: int) -> Latent:
+    """The noise in a latent, from the velocity that v-prediction finds (arXiv:2202.00512, appendix D)."""
+    alpha = ALPHAS_CUMPROD[timestep]
+    return np.float32(sqrt(alpha)) * velocity + np.float32(sqrt(1 - alpha)) * latent
 
 
 def timestep_embedding(timestep: int) -> npt.NDArray[np.float32]:

@@ -20,6 +20,7 @@ class PromptEncoder:
     """Contexts of prompts, the latest of which are kept; that of the empty prompt from the start."""
 
     def __init__(self, variant: Variant, report: Report) -> None:
+        self._padding = variant.padding_token
         self._positions = np.arange(PROMPT_TOKENS, dtype=np.int32)[None]
         example = {"tokens": np.zeros((1, PROMPT_TOKENS), np.int32), "positions": self._positions}
         self._model = CompiledPart(variant, "text_encoder", example, report)
@@ -39,7 +40,8 @@ class PromptEncoder:
         return self._encoded(prompt, key) if prompt else self._unconditional
 
     def _encode(self, prompt: str, key: str) -> Contexts:
-        context: Contexts = self._model(tokens=encode(prompt, key)[None], positions=self._positions)[0]
+        tokens = encode(prompt, key, self._padding)[None]
+        context: Contexts = self._model(tokens=tokens, positions=self._positions)[0]
         return context
 
 
@@ -54,9 +56,28 @@ class ImageEncoder:
 
     def latent(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """The mean latent, float32 (height / 8, width / 8, 4), of a uint8 (height, width, 3) image."""
-        scaled = image[None].astype(np.float32) / 127.5 - 1
-        latent: npt.NDArray[np.float32] = self._model(image=scaled)[0]
+        return self._latent(_scaled(image))
+
+    def conditioning(
+        self, image: npt.NDArray[np.uint8], keep: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        """What a UNet trained for inpainting sees beside the latent, float32 (height / 8, width / 8, 5).
+
+        First the mask, 1 where any of a cell's pixels is repainted; then the latent of the image with
+        those pixels grey. `keep` is uint8 (height, width, 1), 1 = keep.
+        """
+        kept = (keep != 0).astype(np.float32)
+        repaint = 1 - _cells(kept).min(axis=(1, 3))
+        return np.concatenate([repaint, self._latent(_scaled(image) * kept)], axis=-1)
+
+    def _latent(self, scaled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        latent: npt.NDArray[np.float32] = self._model(image=scaled[None])[0]
         return latent
+
+
+def _scaled(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """From -1 to 1."""
+    return image.astype(np.float32) / np.float32(127.5) - 1
 
 
 def latent_mask(keep: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -64,7 +85,11 @@ def latent_mask(keep: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
     A latent cell is kept if any of its pixels is, as the first keras-cv inpainting did.
     """
-    height, width, _ = keep.shape
-    cells = (height // LATENT_FACTOR, LATENT_FACTOR, width // LATENT_FACTOR, LATENT_FACTOR, 1)
-    pooled: npt.NDArray[np.float32] = (keep != 0).reshape(cells).max(axis=(1, 3)).astype(np.float32)
+    pooled: npt.NDArray[np.float32] = _cells((keep != 0).astype(np.float32)).max(axis=(1, 3))
     return pooled
+
+
+def _cells(mask: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """A mask (height, width, 1) as (rows, 8, columns, 8, 1): one 8 by 8 cell for each latent position."""
+    height, width, _ = mask.shape
+    return mask.reshape(height // LATENT_FACTOR, LATENT_FACTOR, width // LATENT_FACTOR, LATENT_FACTOR, 1)

@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from . import __version__
@@ -24,19 +25,24 @@ def describe_stage(
     stage: str, variant: Variant, part: str, shapes: Mapping[str, Shape], extras: list[str]
 ) -> dict[str, Any]:
     """The stage's own card: model, shapes without the batch axis, dtypes, limits, extras and versions."""
-    return {
+    card: dict[str, Any] = {
         "stage": stage,
         "model": {
             "variant": variant.name,
             "name": variant.title,
-            "hash": short_hash(variant.parts[part].file),
+            "hash": short_hash(variant.parts[part].weights, part),
         },
         "shapes": {name: list(shape) for name, shape in shapes.items()},
         "dtypes": {name: DTYPES[name] for name in shapes},
+        "dtype": variant.dtype,
         "limits": {"batch_size": MAX_BATCH, "prompt_tokens": PROMPT_TOKENS},
         "extras": extras,
         "versions": _versions(),
     }
+    if part != "text_encoder" and variant.sizes.min != variant.sizes.max:
+        card["sizes"] = asdict(variant.sizes)
+        card["extras"] = [*extras, "height", "width"]
+    return card
 
 
 def describe_denoising_stage(

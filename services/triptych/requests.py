@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from .fields import Fields
 from .schedule import DEFAULT_SCHEDULE, SCHEDULES, Schedule, make_schedule
-from .variants import Variant
-from .wire import Shape
+from .variants import Size, Variant
+from .wire import InvalidField, Shape
 
 MAX_BATCH = 16
 MAX_STEPS = 250
@@ -18,11 +18,12 @@ MAX_GUIDANCE = 100
 
 @dataclass(frozen=True)
 class DenoiseSettings:
-    """How to denoise a batch: one seed an image, the schedule, and how far to go towards the prompt."""
+    """How to denoise a batch: one seed an image, the schedule, how far to go towards the prompt, the size."""
 
     seeds: list[int]
     schedule: Schedule
     guidance_scale: float
+    size: Size
 
     @property
     def batch_size(self) -> int:
@@ -35,7 +36,7 @@ class DenoiseSettings:
         steps = fields.integer("num_steps", variant.num_steps, 1, MAX_STEPS)
         name = fields.choice("schedule", DEFAULT_SCHEDULE, list(SCHEDULES))
         guidance = fields.number("unconditional_guidance_scale", variant.guidance_scale, 0, MAX_GUIDANCE)
-        return cls(seeds, make_schedule(steps, name), guidance)
+        return cls(seeds, make_schedule(steps, name), guidance, read_size(fields, variant))
 
 
 def read_batch_size(fields: Fields) -> int:
@@ -43,15 +44,28 @@ def read_batch_size(fields: Fields) -> int:
     return fields.integer("batch_size", 1, 1, MAX_BATCH)
 
 
+def read_size(fields: Fields, variant: Variant) -> Size:
+    """`height` and `width` in pixels, the variant's own where they are missing."""
+    return _read_side(fields, "height", variant), _read_side(fields, "width", variant)
+
+
+def _read_side(fields: Fields, key: str, variant: Variant) -> int:
+    sizes = variant.sizes
+    side = fields.integer(key, variant.image_size, sizes.min, sizes.max)
+    if side % sizes.multiple:
+        raise InvalidField(key, f"a multiple of {sizes.multiple} from {sizes.min} to {sizes.max}", side)
+    return side
+
+
 def read_tensors(
-    fields: Fields, variant: Variant, batch_size: int, image_tensors: tuple[str, ...] = ()
+    fields: Fields, variant: Variant, settings: DenoiseSettings, image_tensors: tuple[str, ...] = ()
 ) -> list[npt.NDArray[Any]]:
     """`inputs`: both contexts, float32 (batch, 77, width), then the named uint8 tensors of one image."""
-    context: Shape = (batch_size, *variant.context)
+    context: Shape = (settings.batch_size, *variant.context)
     contexts: dict[str, tuple[npt.DTypeLike, Shape]] = dict.fromkeys(
         ("context", "unconditional_context"), (np.float32, context)
     )
     images: dict[str, tuple[npt.DTypeLike, Shape]] = {
-        name: (np.uint8, shape) for name, shape in variant.shapes(*image_tensors).items()
+        name: (np.uint8, shape) for name, shape in variant.shapes(*image_tensors, size=settings.size).items()
     }
     return fields.tensors("inputs", contexts | images)

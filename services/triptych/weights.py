@@ -1,32 +1,42 @@
-"""Where weights come from: the package itself, or the Hugging Face Hub, checked before use."""
+"""What fills a model: the built-in file, or checkpoints with LoRAs merged into them."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from .checkpoints import load_safetensors
+from .checkpoints import fill, load_safetensors, open_checkpoint, with_loras
+from .checkpoints.opening import COMPONENTS, component_files
+from .digests import digest
+from .locations import Location
+from .skeleton import unfilled
 
 if TYPE_CHECKING:
     import keras
 
-    from .variants import Part, Variant
+    from .variants import Variant
 
 Report = Callable[[str, float | None], None]
 ASSETS = Path(__file__).parent / "assets"
-CHUNK = 16 * 2**20
 SHORT_HASH = 10
-
-
-class WeightsError(RuntimeError):
-    """Weights that are missing, damaged or of another model; says what to do."""
 
 
 def unreported(state: str, progress: float | None = None) -> None:
     """A report that nobody reads."""
+
+
+class Weights(Protocol):
+    """The values of the parts of a model."""
+
+    def fetch(self, part: str, report: Report) -> None:
+        """Have the part's files here. Raises DownloadError."""
+
+    def fill(self, model: "keras.Model", part: str, report: Report) -> None:
+        """Give every variable of a skeleton its value. Raises DownloadError or CheckpointError."""
+
+    def digest(self, part: str) -> str:
+        """Hexadecimal digits that are the same for the same values, once the files are here."""
 
 
 @dataclass(frozen=True)
@@ -39,96 +49,56 @@ class PackagedFile:
     def path(self) -> Path:
         return ASSETS / self.name
 
-    @property
-    def sha256(self) -> str:
-        return _sha256(self.path)
+    def fetch(self, part: str, report: Report) -> None:
+        """It is here."""
 
     def fill(self, model: "keras.Model", part: str, report: Report) -> None:
-        """Read the part's own tensors into the model."""
         report("loading", None)
         load_safetensors(model, self.path, part)
 
+    def digest(self, part: str) -> str:
+        return digest(self.path)
+
 
 @dataclass(frozen=True)
-class HubFile:
-    """A Keras .h5 file in a repository of the Hugging Face Hub, with its checksum.
+class Checkpoint:
+    """A checkpoint, and the LoRAs that are added to it with their weights."""
 
-    HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are huggingface_hub's own; WEIGHTS_DIR is where files stay.
-    """
+    location: Location
+    loras: tuple[tuple[Location, float], ...] = ()
+    allow_pickle: bool = False
 
-    repository: str
-    name: str
-    sha256: str
+    def fetch(self, part: str, report: Report) -> None:
+        self._paths(part, report)
 
     def fill(self, model: "keras.Model", part: str, report: Report) -> None:
-        """Download what is not there yet, verify it, and read it into the model."""
-        report("downloading", None)
-        path = self._downloaded(report)
-        report("verifying", 0.0)
-        found = _sha256(path, report)
-        if found != self.sha256:
-            path.unlink()
-            raise WeightsError(
-                f"{self.name} of {self.repository} is damaged: its sha256 is {found}, it must be "
-                f"{self.sha256}. It has been removed; start again to download it anew"
-            )
-        report("loading", None)
-        model.load_weights(path)
+        path, loras = self._paths(part, report)
+        report("loading", 0.0)
+        source = open_checkpoint(path, part, self.allow_pickle)
+        fill(model, part, with_loras(source, loras, part, self.allow_pickle), report)
 
-    def _downloaded(self, report: Report) -> Path:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    def digest(self, part: str) -> str:
+        path, loras = self._paths(part, unreported)
+        files = component_files(path, COMPONENTS[part].folder, self.allow_pickle) if path.is_dir() else [path]
+        found = [digest(file) for file in files] + [f"{digest(lora)}:{weight}" for lora, weight in loras]
+        return found[0] if len(found) == 1 else hashlib.sha256(" ".join(found).encode()).hexdigest()
 
-        directory = os.environ.get("WEIGHTS_DIR") or None
-        try:
-            path = hf_hub_download(
-                self.repository, self.name, local_dir=directory, tqdm_class=_reporting_bar(report)
-            )
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-            raise WeightsError(
-                f"{self.name} of {self.repository} could not be downloaded ({error}). "
-                f"Check the network, or put the file into {directory or 'WEIGHTS_DIR'}"
-            ) from error
-        return Path(path)
-
-
-WeightsFile = PackagedFile | HubFile
+    def _paths(self, part: str, report: Report) -> tuple[Path, list[tuple[Path, float]]]:
+        loras = [(location.fetch(part, report), weight) for location, weight in self.loras]
+        return self.location.fetch(part, report), loras
 
 
 def load_part(variant: "Variant", name: str, report: Report) -> "keras.Model":
-    """Build the named part of the variant and fill it with its weights."""
-    part: Part = variant.parts[name]
+    """The named part of the variant, built without values and filled with its weights."""
+    part = variant.parts[name]
+    part.weights.fetch(name, report)
     report("loading", None)
-    model = part.build()
-    part.file.fill(model, name, report)
+    with unfilled(variant.dtype):
+        model = part.build()
+    part.weights.fill(model, name, report)
     return model
 
 
-@cache
-def short_hash(file: WeightsFile) -> str:
-    """The first ten hexadecimal digits of the file's sha256: enough to tell two models apart."""
-    return file.sha256[:SHORT_HASH]
-
-
-def _sha256(path: Path, report: Report = unreported) -> str:
-    digest = hashlib.sha256()
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            report("verifying", file.tell() / size)
-    return digest.hexdigest()
-
-
-def _reporting_bar(report: Report) -> type[Any]:
-    """huggingface_hub's own progress bar, which also reports."""
-    from huggingface_hub.utils.tqdm import tqdm
-
-    class ReportingBar(tqdm):
-        def update(self, n: float | None = 1) -> bool | None:
-            if self.total:
-                report("downloading", min(1.0, self.n / self.total))
-            shown: bool | None = super().update(n)
-            return shown
-
-    return ReportingBar
+def short_hash(weights: Weights, part: str) -> str:
+    """The first ten hexadecimal digits of the part's digest: enough to tell two models apart."""
+    return weights.digest(part)[:SHORT_HASH]

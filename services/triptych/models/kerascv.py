@@ -1,14 +1,19 @@
 """keras-cv's Stable Diffusion classes, without the rest of keras-cv.
 
 ``import keras_cv`` loads every model and data set that it has, with tensorflow-datasets and
-pyarrow: 4 s of every start, and packages that no stage uses. Its Stable Diffusion modules need
-none of that, so the packages above them are registered empty and only those modules are run.
+pyarrow, and TensorFlow whatever the backend: 4 s of every start, and packages that no stage uses.
+Its Stable Diffusion modules need none of that, so the packages above them are registered empty, its
+backend is Keras 3 as it is, and only those modules are run.
 """
 
 import importlib.util
 import os
 import sys
 from types import ModuleType
+from typing import Any
+
+import keras
+import numpy as np
 
 PACKAGES = (
     "keras_cv",
@@ -29,10 +34,20 @@ def _register_empty_packages() -> None:
         package = ModuleType(name)
         package.__path__ = [os.path.join(root, *name.split(".")[1:])]
         sys.modules[name] = package
+    _register_backend()
+
+
+def _register_backend() -> None:
+    """What keras_cv.src.backend comes to under Keras 3; it imports TensorFlow to find that out."""
+    package = ModuleType("keras_cv.src.backend")
+    package.__path__ = []
+    package.__dict__.update(keras=keras, ops=keras.ops, random=keras.random)
+    sys.modules[package.__name__] = package
 
 
 _register_empty_packages()
 
+from keras_cv.src.models.stable_diffusion import text_encoder as _text_encoder  # noqa: E402
 from keras_cv.src.models.stable_diffusion.attention_block import AttentionBlock  # noqa: E402
 from keras_cv.src.models.stable_diffusion.clip_tokenizer import SimpleTokenizer  # noqa: E402
 from keras_cv.src.models.stable_diffusion.constants import _ALPHAS_CUMPROD  # noqa: E402
@@ -54,6 +69,21 @@ from keras_cv.src.models.stable_diffusion.text_encoder import (  # noqa: E402
     TextEncoderV2,
     quick_gelu,
 )
+
+
+class CausalAttention(_text_encoder.CLIPAttention):
+    """CLIP's attention with its mask as a constant.
+
+    keras-cv makes it with `triu`, which on OpenVINO multiplies minus infinity by zero.
+    """
+
+    def call(self, inputs: Any, attention_mask: Any = None) -> Any:
+        length = inputs.shape[1]
+        mask = np.triu(np.full((1, 1, length, length), -np.inf, np.float32), k=1)
+        return super().call(inputs, keras.ops.convert_to_tensor(mask, dtype=self.compute_dtype))
+
+
+_text_encoder.CLIPAttention = CausalAttention
 
 ALPHAS_CUMPROD: list[float] = _ALPHAS_CUMPROD
 

@@ -1,106 +1,59 @@
-"""Downloads, from a fake of the Hugging Face Hub on a real socket."""
+"""Filling a part, and telling two models apart by their hashes."""
 
 import hashlib
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
+import keras
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from tests.running import inherited_environment
+from triptych.locations import LocalPath
+from triptych.variants import VARIANTS
+from triptych.weights import Checkpoint, load_part, short_hash
 
-CONTENT = bytes(range(256)) * 4096
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-FETCH = """
-import json, sys
-from triptych.weights import HubFile, WeightsError
-states = []
-class Model:
-    def load_weights(self, path):
-        print(json.dumps({"states": states, "bytes": path.stat().st_size}))
-try:
-    HubFile("someone/models", "model.h5", sys.argv[1]).fill(
-        Model(), "decoder", lambda state, progress: states.append([state, progress])
-    )
-except WeightsError as error:
-    print(json.dumps({"states": states, "error": str(error)}))
-"""
+TINY = VARIANTS["tiny"]
+NAMES = {"a": "decoder.conv_in.weight", "b": "post_quant_conv.weight"}
 
 
-class FakeHub(BaseHTTPRequestHandler):
-    """The part of the Hub that serves one file: resolve, with the headers that huggingface_hub reads."""
-
-    def do_HEAD(self) -> None:
-        self._send_headers(200 if self.path == "/someone/models/resolve/main/model.h5" else 404)
-
-    def do_GET(self) -> None:
-        self.do_HEAD()
-        self.wfile.write(CONTENT)
-
-    def _send_headers(self, status: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(CONTENT)))
-        self.send_header("ETag", f'"{SHA256}"')
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the test's output quiet."""
+@pytest.fixture(autouse=True)
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path / "weights"))
 
 
-@pytest.fixture
-def hub() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeHub)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def written(path: Path, seed: int) -> Path:
+    rng = np.random.default_rng(seed)
+    save_file({name: rng.standard_normal((2, 2), np.float32) for name in NAMES.values()}, path)
+    return path
 
 
-def fetch(directory: Path, endpoint: str, sha256: str = SHA256, **environment: str) -> dict[str, Any]:
-    own = {"HF_ENDPOINT": endpoint, "WEIGHTS_DIR": str(directory), "HF_HUB_DISABLE_XET": "1", **environment}
-    result = subprocess.run(
-        [sys.executable, "-c", FETCH, sha256],
-        env={**inherited_environment(), **own},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    answer: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return answer
+def test_a_part_comes_filled_and_says_how_far_it_is() -> None:
+    states: list[str] = []
+    model = load_part(TINY, "decoder", lambda state, progress: states.append(state))
+    assert isinstance(model, keras.Model)
+    assert all(np.isfinite(np.asarray(variable.value)).all() for variable in model.weights)
+    assert set(states) == {"loading"}
 
 
-def test_a_file_is_downloaded_verified_and_then_loaded(hub: str, tmp_path: Path) -> None:
-    answer = fetch(tmp_path, hub)
-    states = [state for state, _ in answer["states"]]
-    assert list(dict.fromkeys(states)) == ["downloading", "verifying", "loading"]
-    assert answer["bytes"] == len(CONTENT)
-    assert (tmp_path / "model.h5").read_bytes() == CONTENT
+def test_the_hash_is_the_beginning_of_the_files_sha256(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.safetensors", 0)
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+    assert short_hash(Checkpoint(LocalPath(path)), "decoder") == expected
 
 
-def test_a_file_that_is_there_needs_no_hub(hub: str, tmp_path: Path) -> None:
-    fetch(tmp_path, hub)
-    answer = fetch(tmp_path, "http://127.0.0.1:9", HF_HUB_OFFLINE="1")
-    assert answer["bytes"] == len(CONTENT)
+def test_a_folder_has_a_hash_for_each_component(tmp_path: Path) -> None:
+    for seed, folder in enumerate(("unet", "vae")):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder / "diffusion_pytorch_model.safetensors", seed)
+    weights = Checkpoint(LocalPath(tmp_path))
+    unet, decoder, encoder = (short_hash(weights, part) for part in ("diffusion", "decoder", "image_encoder"))
+    assert unet != decoder == encoder
 
 
-def test_a_damaged_file_is_removed_and_named_with_both_checksums(hub: str, tmp_path: Path) -> None:
-    answer = fetch(tmp_path, hub, sha256="0" * 64)
-    assert SHA256 in answer["error"]
-    assert "0" * 64 in answer["error"]
-    assert not (tmp_path / "model.h5").exists()
-
-
-def test_a_hub_out_of_reach_is_told_with_what_to_do(tmp_path: Path) -> None:
-    answer = fetch(tmp_path, "http://127.0.0.1:9")
-    assert "could not be downloaded" in answer["error"]
-    assert "put the file into" in answer["error"]
-    assert not (tmp_path / "model.h5").exists()
+def test_loras_and_their_weights_change_the_hash(tmp_path: Path) -> None:
+    base, lora = written(tmp_path / "a.safetensors", 0), written(tmp_path / "b.safetensors", 1)
+    hashes = {
+        short_hash(Checkpoint(LocalPath(base), loras), "diffusion")
+        for loras in ((), ((LocalPath(lora), 0.5),), ((LocalPath(lora), 0.8),))
+    }
+    assert len(hashes) == 3

@@ -13,19 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+from ..skeleton import place
+from .source import Array, CheckpointError
 
 if TYPE_CHECKING:
     import keras
 
-Array = npt.NDArray[Any]
 ROWS, IDS, OTHER = "/rows", "/ids", "/other"
-
-
-class CheckpointError(ValueError):
-    """A file of weights that does not belong to the model; says which tensor, and both shapes."""
 
 
 def load_safetensors(model: keras.Model, path: Path, prefix: str) -> None:
@@ -37,7 +34,7 @@ def load_safetensors(model: keras.Model, path: Path, prefix: str) -> None:
     with safe_open(str(path), framework="numpy") as file:
         stored = {name for name in file.keys() if name.startswith(f"{prefix}/")}  # noqa: SIM118
         for name, weight in weights.items():
-            weight.assign(_read(file, stored, name, tuple(weight.shape), path))
+            place(weight, _read(file, stored, name, tuple(weight.shape), path))
     if stored:
         raise CheckpointError(f"{path.name}: {sorted(stored)[0]} is not in the model {model.name}")
 

@@ -1,0 +1,89 @@
+"""OpenVINO on Intel's and other x86 and Arm CPUs.
+
+Keras' own OpenVINO backend holds a UNet three times: the values of its variables, OpenVINO's constants
+with the transposed kernels folded in, and the blocked copy that its kernels run on. Here constants
+are views of a mapped file in the order that OpenVINO wants, so that only the last is in memory;
+the mapped pages are the kernel's to drop.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import openvino as ov
+import openvino.opset13 as ops
+from keras.src.backend.openvino.core import OpenVINOKerasTensor
+
+from .layout import Array, Axes, Program, copy_into
+
+POLICIES = {"bfloat16": "float32", "float16": "float32"}
+SHARES_WEIGHTS = False
+KERNEL_TO_OIHW = (3, 2, 0, 1)
+OIHW_TO_KERNEL = (2, 3, 1, 0)
+PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+SPILLED_FROM = 2**20
+
+
+def place(variable: keras.Variable, array: Array, axes: Axes) -> None:
+    """Make the variable a constant over the array, or over a mapped copy in the order that it needs."""
+    kernel = len(axes) == 4
+    order = tuple(axes[axis] for axis in KERNEL_TO_OIHW) if kernel else axes
+    stored = _mapped(array.transpose(order), np.dtype(variable.dtype))
+    value = ops.constant(stored, shared_memory=True)
+    if kernel:
+        value = ops.transpose(value, list(OIHW_TO_KERNEL))
+    variable._initialize(OpenVINOKerasTensor(value.output(0)))
+
+
+def compile_program(model: keras.Model, examples: Sequence[Array], dtype: str) -> Program:
+    """Trace the model for these shapes and compile it, computing in `dtype`."""
+    parameters = [ops.parameter(list(example.shape), example.dtype) for example in examples]
+    inputs = [OpenVINOKerasTensor(parameter.output(0)) for parameter in parameters]
+    output = model.call(inputs if len(inputs) > 1 else inputs[0])
+    graph = ov.Model([ops.result(output.output)], parameters)
+    _take_kernels_as_they_are(graph)
+    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype]})
+
+    def program(inputs: Sequence[Array]) -> npt.NDArray[np.float32]:
+        return np.array(compiled(list(inputs))[0], np.float32)
+
+    return program
+
+
+def _mapped(view: Array, dtype: np.dtype[Any]) -> Array:
+    """The view itself if it is contiguous and of this dtype, else a copy: a large one in a nameless file."""
+    if view.dtype == dtype and view.flags.c_contiguous and view.flags.writeable:
+        return view
+    if view.size * dtype.itemsize < SPILLED_FROM:
+        return np.array(view, dtype, order="C")
+    with tempfile.TemporaryFile(dir=_spill_folder()) as file:
+        file.truncate(view.size * dtype.itemsize)
+        out = np.memmap(file, dtype, "r+", shape=view.shape)
+    copy_into(out, view)
+    return out
+
+
+def _spill_folder() -> Path | None:
+    """Beside the weights: /tmp is often memory."""
+    return Path(os.environ["WEIGHTS_DIR"]) if os.environ.get("WEIGHTS_DIR") else None
+
+
+def _take_kernels_as_they_are(graph: ov.Model) -> None:
+    """Cut out the two transposes between a kernel kept for OpenVINO and the convolution that wants it so."""
+    for node in graph.get_ordered_ops():
+        source = node.input_value(0).get_node() if node.get_type_name() == "Transpose" else None
+        if source is None or source.get_type_name() != "Transpose":
+            continue
+        constant = source.input_value(0)
+        back = [_order(source)[axis] for axis in _order(node)] == list(range(len(_order(node))))
+        if back and constant.get_node().get_type_name() == "Constant":
+            node.output(0).replace(constant)
+
+
+def _order(transpose: Any) -> list[int]:
+    return [int(axis) for axis in transpose.input_value(1).get_node().data]
