@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--negative-prompt", help="what the picture is led away from")
     parser.add_argument("--steps", type=int, help="denoising steps")
     parser.add_argument("--guidance-scale", type=float, help="how closely to follow the prompt")
+    parser.add_argument("--size", help="WIDTHxHEIGHT, where the model has more than one size")
     parser.add_argument("--seed", type=int, help="the same seed gives the same picture")
     parser.add_argument(
         "--wait", type=float, default=300, help="seconds to wait for the stages (%(default)s)"
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _request(options: argparse.Namespace) -> dict[str, Any]:
     """The fields that were given; the gateway knows the others."""
-    names = ("prompt", "negative_prompt", "steps", "guidance_scale", "seed")
+    names = ("prompt", "negative_prompt", "steps", "guidance_scale", "size", "seed")
     given = {name: getattr(options, name) for name in names}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -21,6 +21,8 @@ GATEWAY_FIELDS = {
     "batch_size": "num_images",
     "num_steps": "steps",
     "unconditional_guidance_scale": "guidance_scale",
+    "height": "size",
+    "width": "size",
 }
 """What the gateway's request calls a field of the stage contract."""
 
@@ -107,7 +109,7 @@ class Faults:
     def _refused(self, said: str) -> GatewayError:
         """Ours answer 422 for what the user sent, except where it is about another stage's tensors."""
         if said.startswith("inputs") and self._stage not in PROMPTED_STAGES:
-            todo = "Look at the logs; if they run different models, give both the same SD_VERSION"
+            todo = "Look at the logs; if they run different models, give both the same SD_VERSION and MODEL"
             return self.failed(f"refused what the stage before it made: {said}", todo)
         match = re.match(r"(\w+) must be ", said)
         field = GATEWAY_FIELDS.get(match[1], match[1]) if match else None

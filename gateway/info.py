@@ -1,8 +1,16 @@
 """What a stage says of itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+
+LATENT_FACTOR = 8
+"""Pixels of the model's picture to one of its latent, each way."""
+
+Size = tuple[int, int]
+"""(width, height) in pixels"""
 
 
 class Model(BaseModel):
@@ -13,14 +21,30 @@ class Model(BaseModel):
     hash: str
 
 
+class Sizes(BaseModel):
+    """Any width and height, in pixels, that are multiples of `multiple` from `min` to `max`."""
+
+    multiple: Annotated[PositiveInt, Field(multiple_of=LATENT_FACTOR)]
+    min: PositiveInt
+    max: PositiveInt
+
+    def has(self, size: Size) -> bool:
+        return all(side % self.multiple == 0 and self.min <= side <= self.max for side in size)
+
+
 class Info(BaseModel):
-    """The answer to `GET /info`, which a plain endpoint does not have; shapes are without the batch axis."""
+    """The answer to `GET /info`, which a plain endpoint does not have.
+
+    `shapes` are those of the stage's own size, without the batch axis; `sizes` is None where it has no other.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     stage: str
     model: Model
     shapes: dict[str, tuple[PositiveInt, ...]]
+    sizes: Sizes | None = None
+    dtype: str | None = None
     limits: dict[str, int] = {}
     defaults: dict[str, int | float] = {}
     extras: list[str] = []
@@ -29,10 +53,16 @@ class Info(BaseModel):
     @field_validator("shapes")
     @classmethod
     def _pictures_are_rgb(cls, shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-        image = shapes.get("image", (1, 1, 3))
+        image, latent = shapes.get("image", (1, 1, 3)), shapes.get("latent", (1, 1, 4))
         if len(image) != 3 or image[2] != 3:
             raise ValueError(f"image must have the shape (height, width, 3); got {image}")
+        if len(latent) != 3:
+            raise ValueError(f"latent must have the shape (height, width, channels); got {latent}")
         return shapes
+
+
+Infos = Mapping[str, Info | None]
+"""What each stage of a request's way announces; None for a plain endpoint."""
 
 
 class Readiness(BaseModel):

@@ -19,6 +19,7 @@ def infotext(request: GenerateRequest, result: GenerateResult, index: int) -> st
         "Size": f"{picture.width}x{picture.height}",
         "Model hash": result.model_hash,
         "Model": result.model,
+        "VAE hash": next((call.model_hash for call in result.calls if call.stage == "decoder"), None),
         "Version": f"Triptych {__version__}",
     }
     line = ", ".join(f"{name}: {value}" for name, value in settings.items() if value is not None)

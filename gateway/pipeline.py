@@ -15,7 +15,8 @@ from triptych.wire import InvalidField, decode_tensor, describe, encode_tensor
 
 from .errors import StageFailed
 from .images import Picture, Pixels
-from .plan import Infos, Plan, make_plan
+from .info import LATENT_FACTOR, Infos, Size
+from .plan import Plan, make_plan
 from .replicas import Reply
 from .requests import GenerateRequest, GenerateResult, Inpainting, StageCall
 from .stages import Stage, Stages
@@ -85,7 +86,7 @@ class Run:
         return [Picture(pixels) for pixels in await self._decode(latent, self.plan.size)]
 
     async def _all_in_one(self) -> list[Pixels]:
-        reply = await self._post("all_in_one", {**self._prompts(), **self._denoising()})
+        reply = await self._post("all_in_one", {**self._prompts(), **self._denoising(), **self._size()})
         return self._images("all_in_one", reply.value, self.plan.size)
 
     async def _encode(self) -> list[str]:
@@ -98,12 +99,10 @@ class Run:
         ]
 
     async def _denoise(self, stage: str, inputs: list[str], more: dict[str, Any]) -> str:
-        payload = {"inputs": inputs, **self._batch(), **self._denoising(), **more}
+        payload = {"inputs": inputs, **self._batch(), **self._denoising(), **self._size(), **more}
         return self._tensor(stage, (await self._post(stage, payload)).value, "latent")
 
-    async def _inpaint(
-        self, contexts: list[str], inpainting: Inpainting, size: tuple[int, int]
-    ) -> list[Picture]:
+    async def _inpaint(self, contexts: list[str], inpainting: Inpainting, size: Size) -> list[Picture]:
         window = Window.around(inpainting.repaint, size)
         tensors = await asyncio.to_thread(_tensors, window, inpainting)
         latent = await self._denoise(
@@ -114,8 +113,8 @@ class Run:
             lambda: [window.paste(inpainting.picture, inpainting.repaint, pixels) for pixels in painted]
         )
 
-    async def _decode(self, latent: str, size: tuple[int, int] | None) -> list[Pixels]:
-        reply = await self._post("decoder", {"inputs": latent, **self._batch()})
+    async def _decode(self, latent: str, size: Size | None) -> list[Pixels]:
+        reply = await self._post("decoder", {"inputs": latent, **self._batch(), **self._size()})
         return self._images("decoder", reply.value, size)
 
     async def _post(self, stage: str, payload: dict[str, Any]) -> Reply:
@@ -125,6 +124,13 @@ class Run:
 
     def _batch(self) -> dict[str, Any]:
         return {"batch_size": self._request.num_images}
+
+    def _size(self) -> dict[str, int]:
+        """What a stage is told of a size that is not its own."""
+        if self.plan.chosen_size is None:
+            return {}
+        width, height = self.plan.chosen_size
+        return {"height": height, "width": width}
 
     def _prompts(self) -> dict[str, Any]:
         negative = self._request.negative_prompt
@@ -141,11 +147,10 @@ class Run:
         }
 
     def _tensor(self, stage: str, value: Any, tensor: str) -> str:
-        """A base64 float32 tensor as it came, its length checked where the stage announces the shape."""
+        """A base64 float32 tensor as it came, its length checked where its shape is known."""
         if not isinstance(value, str):
             raise self._unusable(stage, f"answered {describe(value)} where a {tensor} in base64 belongs")
-        info = self._infos[stage]
-        shape = info.shapes.get(tensor) if info else None
+        shape = self._shape(stage, tensor)
         if shape is None:
             return value
         size = math.prod(shape) * self._request.num_images * FLOAT_BYTES
@@ -158,7 +163,16 @@ class Run:
             )
         return value
 
-    def _images(self, stage: str, value: Any, size: tuple[int, int] | None) -> list[Pixels]:
+    def _shape(self, stage: str, tensor: str) -> tuple[int, ...] | None:
+        """What the stage announces, without the batch axis; a latent is of the size that was chosen."""
+        info = self._infos[stage]
+        shape = info.shapes.get(tensor) if info else None
+        if shape is None or tensor != "latent" or self.plan.chosen_size is None:
+            return shape
+        width, height = self.plan.chosen_size
+        return height // LATENT_FACTOR, width // LATENT_FACTOR, shape[-1]
+
+    def _images(self, stage: str, value: Any, size: Size | None) -> list[Pixels]:
         """uint8 (height, width, 3) each; a square is supposed where no size is known."""
         if not isinstance(value, str):
             raise self._unusable(stage, f"answered {describe(value)} where images in base64 belong")

@@ -1,33 +1,29 @@
 """What a request comes to, once the stages have said what they offer."""
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .errors import InvalidRequest, Origin, StageFailed
-from .info import Info
+from .info import Info, Infos, Size
 from .requests import GenerateRequest
+from .sizes import settle_size
 
 DEFAULT_STEPS = 25
 DEFAULT_GUIDANCE_SCALE = 7.5
 MAX_IMAGES = 16
 MAX_STEPS = 1000
 """The four of them count where a stage announces nothing of its own."""
-CONTRACT_SIZE = (512, 512)
-"""(width, height) of a plain inpainting endpoint's picture: the stage contract's."""
 MAX_SEED = 2**63 - 1
 RANDOM_SEEDS = 2**32
 """Seeds drawn here stay exact in JavaScript, and in the seed boxes of other programs."""
-
-Infos = Mapping[str, Info | None]
-"""What each stage of the request's way announces; None for a plain endpoint."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """A request without open questions.
 
-    `size` is the model's (width, height); None where nothing announces it and only its answer can tell.
+    `size` is what the model makes, None where nothing announces it and only its answer can tell;
+    `chosen_size` is what the stages must be told, None where that is their own size.
     """
 
     request: GenerateRequest
@@ -35,7 +31,8 @@ class Plan:
     guidance_scale: float
     seed: int
     seeds: list[int | None]
-    size: tuple[int, int] | None
+    size: Size | None
+    chosen_size: Size | None
     warnings: list[str]
 
 
@@ -57,7 +54,7 @@ def make_plan(request: GenerateRequest, infos: Infos, denoiser: str) -> Plan:
         guidance_scale,
         seed,
         [seed + index if obeys_seed else None for index in range(request.num_images)],
-        _settle_size(request, infos),
+        *settle_size(request, infos),
         _warnings(request, infos, denoiser),
     )
 
@@ -94,23 +91,10 @@ def _check_same_model(infos: Infos) -> None:
             if shape != expected:
                 raise StageFailed(
                     f"The {other} stage announces a {tensor} of shape {list(expected)}, the {stage} stage "
-                    f"one of {list(shape)}: they run different models. Give both the same SD_VERSION.",
+                    f"one of {list(shape)}: they run different models. Give both the same SD_VERSION and "
+                    "MODEL.",
                     origin=Origin(stage, None),
                 )
-
-
-def _settle_size(request: GenerateRequest, infos: Infos) -> tuple[int, int] | None:
-    shapes = [info.shapes["image"] for info in infos.values() if info and "image" in info.shapes]
-    if not shapes:
-        return request.size or (CONTRACT_SIZE if request.inpainting else None)
-    height, width = shapes[0][:2]
-    if request.size not in (None, (width, height)):
-        wanted = "x".join(map(str, request.size or ()))
-        raise InvalidRequest(
-            f"size must be {width}x{height}, the only size of the model that is running; got {wanted}.",
-            field="size",
-        )
-    return width, height
 
 
 def _warnings(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str]:

@@ -204,4 +204,13 @@ class Replica:
 
     def _evidence(self, started: float, sent: bytes, received: bytes) -> StageCall:
         seconds = time.monotonic() - started
-        return StageCall(self._stage, self.url, round(seconds, 4), len(sent), len(received))
+        model = self._info.model if self._info else None
+        return StageCall(
+            stage=self._stage,
+            replica=self.url,
+            seconds=round(seconds, 4),
+            bytes_sent=len(sent),
+            bytes_received=len(received),
+            model=model.name if model else None,
+            model_hash=model.hash if model else None,
+        )

@@ -34,13 +34,15 @@ class GenerateRequest:
 
 @dataclass(frozen=True)
 class StageCall:
-    """The evidence of one call: seconds of wall clock, bytes of both bodies."""
+    """The evidence of one call: seconds of wall clock, bytes of both bodies, the model as announced."""
 
     stage: str
     replica: str
     seconds: float
     bytes_sent: int
     bytes_received: int
+    model: str | None
+    model_hash: str | None
 
 
 @dataclass(frozen=True)

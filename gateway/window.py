@@ -13,11 +13,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from .images import Mask, Picture, Pixels, flatten
+from .info import LATENT_FACTOR
 
 CONTEXT = 1.5
 """How much larger than the repainted area the window is."""
-BLOCK = 8
-"""Pixels of the model's picture to one of its latent, each way: a block is kept or repainted as a whole."""
+BLOCK = LATENT_FACTOR
+"""Pixels that are kept or repainted as a whole, each way: one of the latent's."""
 FEATHER = 1 / 32
 """Width of the feathered edge, as part of the window's shorter side."""
 MAX_FEATHER = 16

@@ -67,7 +67,8 @@ class TextToImage(BaseModel):
         str | None,
         Field(
             pattern=r"^[1-9]\d{0,4}x[1-9]\d{0,4}$",
-            description="Width and height of the model's picture; null for the only one it has.",
+            description="Width and height of what the model makes: its own, which null stands for, or what "
+            "`sizes` in GET /v1/stages says. In inpainting, that of the window that it sees.",
         ),
         Must("WIDTHxHEIGHT such as 64x64, or null"),
     ] = None
@@ -128,13 +129,15 @@ class GeneratedImage(BaseModel):
 
 
 class CallEvidence(BaseModel):
-    """What one stage did: where, in how many seconds, with how many bytes there and back."""
+    """What one stage did: where, in how many seconds, with how many bytes there and back, by which model."""
 
     stage: str
     replica: str
     seconds: float
     bytes_sent: int
     bytes_received: int
+    model: Annotated[str | None, Field(description="null for a plain endpoint.")]
+    model_hash: Annotated[str | None, Field(description="Of the stage's own part of the model.")]
 
 
 class Generated(BaseModel):

@@ -34,6 +34,10 @@ EXTRAS = {
     "decoder": [],
     "all_in_one": ["negative_prompt", "seed", "schedule", "num_steps", "unconditional_guidance_scale"],
 }
+HASHES = dict(
+    zip(SHAPES, ("1111111111", "0123456789", "3333333333", "4444444444", "5555555555"), strict=True)
+)
+"""Of each stage's part of the model."""
 PAINTED = 77
 """Every channel of every pixel that a fake decoder makes."""
 
@@ -57,6 +61,7 @@ class FakeStage:
     delay: float = 0
     info_delay: float = 0
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    sizes: dict[str, int] | None = None
     announces_as: str = ""
     responses: dict[str, Callable[[], Response]] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
@@ -76,12 +81,15 @@ class FakeStage:
         denoises = self.name in ("diffusion", "inpainting", "all_in_one")
         card = {
             "stage": self.announces_as or self.name,
-            "model": {"variant": "tiny", "name": "Triptych tiny", "hash": "0123456789"},
+            "model": {"variant": "tiny", "name": "Triptych tiny", "hash": HASHES[self.name]},
             "shapes": {**SHAPES[self.name], **self.shapes},
             "limits": {"batch_size": 16, "prompt_tokens": 77},
             "extras": EXTRAS[self.name],
-            "versions": {"triptych": "0.1.0"},
+            "dtype": "float32",
+            "versions": {"triptych": "0.1.0", "backend": "openvino"},
         }
+        if self.sizes:
+            card["sizes"] = self.sizes
         more = {
             "limits": {"batch_size": 16, "num_steps": 250},
             "defaults": {"num_steps": 20, "unconditional_guidance_scale": 4.0},
@@ -90,15 +98,17 @@ class FakeStage:
         return card | more if denoises else card
 
     def answer(self, data: dict[str, Any]) -> Any:
-        """What the stage contract says."""
+        """What the stage contract says, of the size that is asked for if the stage has several."""
         batch = data["batch_size"]
+        height, width, _ = self.shapes.get("image", IMAGE)
+        if self.sizes:
+            height, width = data.get("height", height), data.get("width", width)
         if self.name == "text_encoder":
             context = base64_of(np.zeros((batch, *CONTEXT), np.float32))
             return {"context_b64str": context, "unconditional_context_b64str": context}
         if self.name in ("diffusion", "inpainting"):
-            return base64_of(np.zeros((batch, *LATENT), np.float32))
-        shape = self.shapes.get("image", IMAGE)
-        return base64_of(np.full((batch, *shape), PAINTED, np.uint8))
+            return base64_of(np.zeros((batch, height // 8, width // 8, 4), np.float32))
+        return base64_of(np.full((batch, height, width, 3), PAINTED, np.uint8))
 
     async def _get(self, request: Request) -> Response:
         path = self._note(request)

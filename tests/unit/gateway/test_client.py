@@ -34,7 +34,8 @@ def test_a_picture_is_written_and_reported(
     gateway: httpx.Client, fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "apple.png"
-    run(gateway, out, "--seed", "5", "--steps", "7", "--negative-prompt", "green", "--guidance-scale", "3")
+    arguments = "--seed 5 --steps 7 --negative-prompt green --guidance-scale 3 --size 64x64"
+    run(gateway, out, *arguments.split())
     assert opened(out.read_bytes()).size == (64, 64)
     said = capsys.readouterr().out
     assert f"{out}  seed 5" in said
@@ -42,6 +43,10 @@ def test_a_picture_is_written_and_reported(
     (sent,) = fakes["diffusion"].requests
     assert (sent["seed"], sent["num_steps"], sent["unconditional_guidance_scale"]) == (5, 7, 3)
     assert fakes["text_encoder"].requests[0]["negative_prompt"] == "green"
+
+
+def test_the_size_is_sent(gateway: httpx.Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "size must be 64x64" in complaint(capsys, gateway, tmp_path / "apple.png", "--size", "96x64")
 
 
 def test_a_prompt_is_shown_as_it_is(gateway: httpx.Client, tmp_path: Path) -> None:

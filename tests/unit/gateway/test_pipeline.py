@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from tests.unit.gateway.conftest import Fakes, StartGateway
-from tests.unit.gateway.fakes import IMAGE, LATENT, MASK, PAINTED, base64_of
+from tests.unit.gateway.fakes import HASHES, IMAGE, LATENT, MASK, PAINTED, base64_of
 from tests.unit.gateway.pictures import noise, pixels_of, text_of, white_box
 
 
@@ -89,6 +89,18 @@ def test_the_answer_tells_what_each_stage_did(gateway: httpx.Client, urls: dict[
     ]
     assert all(call["bytes_sent"] > 20 and call["bytes_received"] > 1000 for call in answer["stages"])
     assert sum(call["seconds"] for call in answer["stages"]) <= answer["seconds"]
+
+
+def test_the_answer_tells_which_model_each_stage_ran(fresh_gateway: httpx.Client, fakes: Fakes) -> None:
+    fakes["decoder"].plain = True
+    answer = made(fresh_gateway)
+    assert [(call["model"], call["model_hash"]) for call in answer["stages"]] == [
+        ("Triptych tiny", HASHES["text_encoder"]),
+        ("Triptych tiny", HASHES["diffusion"]),
+        (None, None),
+    ]
+    parameters = answer["parameters"]
+    assert (parameters["model"], parameters["model_hash"]) == ("Triptych tiny", HASHES["diffusion"])
 
 
 def test_plain_endpoints_do_by_the_bare_contract(fresh_gateway: httpx.Client, fakes: Fakes) -> None:
@@ -199,7 +211,8 @@ def test_a_plain_inpainting_endpoint_gets_the_contracts_own_size(
         (
             {"size": "512x512"},
             "size",
-            "size must be 64x64, the only size of the model that is running; got 512x512.",
+            "size must be 64x64, as no other is announced by the diffusion stage and the decoder stage; "
+            "got 512x512.",
         ),
         (
             {"seed": 2**63 - 1, "num_images": 2},
@@ -222,7 +235,7 @@ def test_the_models_own_size_may_be_named(gateway: httpx.Client) -> None:
 
 
 def test_a_size_tells_what_a_plain_endpoints_pictures_are(fresh_gateway: httpx.Client, fakes: Fakes) -> None:
-    fakes["decoder"].plain = True
+    fakes["diffusion"].plain = fakes["decoder"].plain = True
     fakes["decoder"].shapes = {"image": (48, 96, 3)}
     image = made(fresh_gateway, size="96x48")["images"][0]
     assert (image["width"], image["height"]) == (96, 48)

@@ -108,7 +108,7 @@ def test_a_png_carries_the_parameters(gateway: httpx.Client) -> None:
         "a red apple\n"
         "Negative prompt: grün\n"
         "Steps: 20, Sampler: DDIM, Schedule type: range, CFG scale: 4, Seed: 8, Size: 64x64, "
-        "Model hash: 0123456789, Model: Triptych tiny, Version: Triptych 0.1.0"
+        "Model hash: 0123456789, Model: Triptych tiny, VAE hash: 4444444444, Version: Triptych 0.1.0"
     )
     parameters = json.loads(image.info["triptych"])
     assert parameters["seed"] == 8

@@ -67,9 +67,10 @@ def test_a_stage_that_cannot_be_reached_is_not_ready(start_gateway: StartGateway
 
 
 def test_a_stage_of_ours_is_shown_with_what_it_announces(
-    gateway: httpx.Client, fakes: Fakes, urls: dict[str, str]
+    fresh_gateway: httpx.Client, fakes: Fakes, urls: dict[str, str]
 ) -> None:
-    state = replica(gateway, "decoder")
+    fakes["decoder"].sizes = {"multiple": 64, "min": 256, "max": 1024}
+    state = replica(fresh_gateway, "decoder")
     assert (state["url"], state["state"], state["endpoint"]) == (urls["decoder"], "warm", "triptych")
     announced = fakes["decoder"].info()
     assert {name: state["info"][name] for name in announced} == json.loads(json.dumps(announced))
