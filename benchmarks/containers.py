@@ -11,7 +11,8 @@ import time
 
 import requests
 
-from benchmarks.stack import machine, picture_seconds
+from benchmarks.machine import machine
+from benchmarks.stack import picture_seconds
 from tests.running import ROOT, free_port
 
 COMPOSE = ("docker", "compose", "--project-name", "triptych-benchmark")

@@ -5,8 +5,6 @@ that none waits for another's processor time, and prints a table.
 """
 
 import argparse
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import requests
 
+from benchmarks.machine import machine
 from tests.running import Server, running_gateway, running_stage
 
 STAGES = ("text_encoder", "diffusion", "inpainting", "decoder")
@@ -51,13 +50,6 @@ def _process_rows(servers: dict[str, Server]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for name, server in servers.items():
         yield f"| {name} | {server.seconds:.1f} | {server.memory():.0f} | {server.memory('VmHWM'):.0f} |"
-
-
-def machine() -> str:
-    """The processor and Python that a measurement was made with."""
-    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    model = names[0].split(":")[1].strip() if names else platform.processor()
-    return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":
