@@ -3,17 +3,18 @@
 #   OVERLAYS="ports gpu" layers of compose/ to put on top, in compose mode
 #   ALL_IN_ONE=true      in local mode, start the all-in-one stage as well (port 8005)
 #   START_SECONDS=300    how long `make up` waits until every stage is ready
+#   MODEL, VAE, LORA     which weights, and where MODELS_DIR=models is their folder (README.md has all settings)
 #   PROMPT, OUT          what `make generate` draws, and the file that it writes (out/picture.png)
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down logs generate check check-compose test test-compose train-tiny lock clean
+.PHONY: help up down logs generate check check-compose test test-parity test-compose train-tiny lock clean
 
 export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
 PYTHON := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	--quiet --override requirements/overrides.txt
+	--quiet --upgrade --override requirements/overrides.txt
 
 help: ## Show this list.
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -45,6 +46,9 @@ check-compose:
 test: .venv/dev.stamp ## All tests but those that need a Docker engine.
 	$(PYTHON) -m pytest --ignore tests/compose
 
+test-parity: .venv/parity.stamp ## Compare with keras-cv and diffusers; installs PyTorch and JAX into .venv.
+	$(PYTHON) -m pytest tests/parity --timeout=1800 --durations=10
+
 test-compose: .venv/dev.stamp ## Build the images anew, start the stack in containers and use it.
 	$(PYTHON) -m pytest tests/compose --timeout=1200 --capture=no --durations=10
 
@@ -52,11 +56,12 @@ train-tiny: .venv/training.stamp ## Train the built-in model anew (hours; can be
 	$(PYTHON) -m training all
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
-	$(COMPILE) --universal --upgrade requirements/dev.in -o requirements/dev.txt
-	for name in gateway stage local training; do \
-		$(COMPILE) --universal -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; done
-	$(COMPILE) --python-platform x86_64-manylinux_2_28 --override requirements/overrides-gpu.txt \
-		-c requirements/dev.txt requirements/stage-gpu.in -o requirements/stage-gpu.txt
+	$(COMPILE) --universal requirements/dev.in -o requirements/dev.txt
+	compile() { $(COMPILE) -c requirements/dev.txt requirements/$$1.in -o requirements/$$1.txt "$${@:2}"; }; set -e; \
+	for name in gateway stage stage-jax local training; do compile $$name --universal; done; \
+	for name in stage-gpu stage-torch; do compile $$name --python-platform x86_64-manylinux_2_28; done; \
+	for name in parity benchmarks; do \
+		compile $$name --universal --override requirements/overrides-parity.txt; done
 
 clean: ## Remove the virtual environment, caches and logs (make down first).
 	rm -rf .venv .run .mypy_cache .pytest_cache .ruff_cache
@@ -64,6 +69,13 @@ clean: ## Remove the virtual environment, caches and logs (make down first).
 
 .venv/bin/python:
 	scripts/make_venv.sh
+
+.venv/parity.stamp .venv/benchmarks.stamp: .venv/torch.stamp
+
+# Before the locked rest, which then puts right what its own dependencies changed; requirements/parity.in says why.
+.venv/torch.stamp: | .venv/bin/python
+	$(PYTHON) -m pip install torch==2.13.0
+	@touch $@
 
 .venv/%.stamp: requirements/%.txt | .venv/bin/python
 	$(PYTHON) -m pip install --no-deps --require-hashes -r $<

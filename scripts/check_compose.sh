@@ -9,7 +9,7 @@ if ! docker compose version >/dev/null 2>&1; then
 fi
 
 export DIFFUSION_URL=https://diffusion.example INPAINTING_URL=https://inpainting.example
-for overlays in "" ports gpu "ports gpu" all-in-one "all-in-one gpu" \
+for overlays in "" ports gpu "ports gpu" jax "ports jax" torch "gpu torch" all-in-one "all-in-one gpu" \
     diffusion-remote inpainting-remote "diffusion-remote inpainting-remote" "diffusion-remote ports"; do
     files=(-f compose.yaml)
     for overlay in $overlays; do files+=(-f "compose/$overlay.yaml"); done

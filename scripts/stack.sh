@@ -38,7 +38,34 @@ compose() {
 
 compose_runs() { [[ ${MODE:-} != local ]] && engine_answers && [[ -n $(docker compose -f compose.yaml ps --quiet) ]]; }
 
+# As compose.yaml has it: what compose/backends says, where the environment says nothing.
+export_backends() {
+    local name value
+    while IFS='=' read -r name value; do
+        if [[ $name == *_BACKEND ]]; then export "$name=${!name-$value}"; fi
+    done <compose/backends
+}
+
+models_dir() {
+    [[ -n ${MODELS_DIR:-} ]] || mkdir -p models
+    (cd "${MODELS_DIR:-models}" 2>/dev/null && pwd) || fail "MODELS_DIR must be a folder; there is no ${MODELS_DIR:-models}"
+}
+
+# In containers that folder is /models, and MODEL, VAE and LORA name files there; here the same names lead to it.
+export_models() {
+    local name paths
+    export INPAINTING_MODEL=${INPAINTING_MODEL:-${MODEL:-}}
+    for name in MODEL INPAINTING_MODEL VAE LORA; do
+        [[ -n ${!name:-} ]] || continue
+        paths=,${!name}
+        paths=${paths//,\/models\//,$MODELS_DIR/}
+        export "$name=${paths#,}"
+    done
+}
+
 up() {
+    MODELS_DIR=$(models_dir)
+    export MODELS_DIR
     case $(mode) in
         compose) up_compose ;;
         local) up_local ;;
@@ -61,6 +88,8 @@ up_local() {
         say "It runs already."
     else
         refuse_taken_ports
+        export_backends
+        export_models
         rm -f "$RUN/logs/supervisord.log"
         .venv/bin/supervisord --configuration compose/supervisord.conf
     fi

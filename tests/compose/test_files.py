@@ -82,6 +82,94 @@ def test_every_setting_of_gateway_and_stages_can_be_set_here() -> None:
     assert services(MAX_QUEUE="3")["diffusion"]["environment"]["MAX_QUEUE"] == "3"
 
 
+MODEL_SETTINGS = {
+    "SD_VERSION": "1.4",
+    "MODEL": "/models/my.safetensors",
+    "VAE": "/models/vae.safetensors",
+    "LORA": "/models/style.safetensors:0.8",
+    "ALLOW_PICKLE": "1",
+    "PREDICTION_TYPE": "v_prediction",
+    "DTYPE": "bfloat16",
+    "MAX_COMPILED_SIZES": "2",
+    "HF_ENDPOINT": "https://hub.example",
+    "HF_TOKEN": "hf_x",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+def test_every_stage_gets_the_settings_of_the_model() -> None:
+    described = services("ports", **MODEL_SETTINGS)
+    for stage in (*STAGES, "all-in-one"):
+        assert MODEL_SETTINGS.items() <= described[stage]["environment"].items()
+
+
+def test_inpainting_may_have_a_model_of_its_own() -> None:
+    described = services(MODEL="/models/a.safetensors", INPAINTING_MODEL="/models/b.safetensors")
+    models = {stage: described[stage]["environment"]["MODEL"] for stage in STAGES}
+    assert models == {**dict.fromkeys(STAGES, "/models/a.safetensors"), "inpainting": "/models/b.safetensors"}
+
+
+def test_a_setting_of_the_model_that_is_not_set_is_left_to_the_stage() -> None:
+    environment = services()["diffusion"]["environment"]
+    assert {environment[name] for name in MODEL_SETTINGS} == {None}
+
+
+def folder_of_models(service: dict[str, Any]) -> dict[str, Any]:
+    mounts: dict[str, dict[str, Any]] = {volume["target"]: volume for volume in service["volumes"]}
+    return mounts["/models"]
+
+
+@pytest.mark.parametrize("folder", ["sd", "./sd", "/data/sd"])
+def test_a_folder_of_models_is_seen_by_every_stage_and_changed_by_none(folder: str) -> None:
+    described = services("ports", MODELS_DIR=folder)
+    for stage in (*STAGES, "all-in-one"):
+        mount = folder_of_models(described[stage])
+        assert (mount["type"], mount["source"], mount["read_only"]) == ("bind", str(ROOT / folder), True)
+    assert folder_of_models(services()["decoder"])["source"] == str(ROOT / "models")
+
+
+def backends(*overlays: str, **environment: str) -> dict[str, str]:
+    described = services("ports", *overlays, **environment)
+    return {stage: described[stage]["environment"]["KERAS_BACKEND"] for stage in (*STAGES, "all-in-one")}
+
+
+def test_every_stage_has_a_backend_of_its_own() -> None:
+    by_default = backends()
+    assert by_default == {
+        "text-encoder": "tensorflow",
+        "diffusion": "openvino",
+        "inpainting": "openvino",
+        "decoder": "tensorflow",
+        "all-in-one": "tensorflow",
+    }
+    for stage in by_default:
+        variable = f"{stage.upper().replace('-', '_')}_BACKEND"
+        assert backends(**{variable: "chosen"}) == {**by_default, stage: "chosen"}
+
+
+@pytest.mark.parametrize(
+    ("overlays", "backend"),
+    [
+        (("gpu",), "tensorflow"),
+        (("jax",), "jax"),
+        (("torch",), "torch"),
+        (("gpu", "torch"), "torch"),
+    ],
+)
+def test_an_image_with_one_backend_uses_that(overlays: tuple[str, ...], backend: str) -> None:
+    assert set(backends(*overlays, DIFFUSION_BACKEND="openvino").values()) == {backend}
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_another_backend_is_another_image(backend: str) -> None:
+    layered = services("ports", backend)
+    for stage in (*STAGES, "all-in-one"):
+        assert layered[stage]["image"] == f"triptych-stage:dev-{backend}"
+    for stage in ("text-encoder", "all-in-one"):
+        assert layered[stage]["build"]["args"] == {"BACKEND": backend}
+    assert layered["gateway"]["image"] == "triptych-gateway:dev"
+
+
 def test_all_in_one_runs_alone() -> None:
     layered = services("all-in-one")
     assert set(layered) == {"all-in-one", "gateway"}

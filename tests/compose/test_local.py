@@ -44,6 +44,16 @@ def test_every_stage_is_warm_on_its_port(started: str) -> None:
     assert {state["state"] for state in states.values()} == {"warm"}
 
 
+def test_the_stages_run_on_the_backends_that_containers_have(started: str) -> None:
+    cards = {stage: requests.get(f"http://127.0.0.1:{port}/info").json() for stage, port in PORTS.items()}
+    assert {stage: card["versions"]["backend"] for stage, card in cards.items()} == {
+        "text_encoder": "tensorflow",
+        "diffusion": "openvino",
+        "inpainting": "openvino",
+        "decoder": "tensorflow",
+    }
+
+
 def test_generate_writes_a_picture(started: str, tmp_path: Path) -> None:
     ended = make("generate", PROMPT="a red apple", OUT=str(tmp_path / "new folder" / "apple.png"))
     assert ended.returncode == 0, ended.stderr
@@ -67,6 +77,19 @@ def test_down_stops_everything_and_says_so(started: str) -> None:
         with pytest.raises(requests.ConnectionError):
             requests.get(f"http://127.0.0.1:{port}/health", timeout=5)
     assert "Nothing of it runs" in make("down").stdout
+
+
+def test_a_path_in_the_folder_of_models_is_the_same_as_in_containers(tmp_path: Path) -> None:
+    ended = make("up", MODELS_DIR=str(tmp_path), MODEL="/models/missing.safetensors")
+    make("down")
+    assert ended.returncode != 0
+    assert str(tmp_path / "missing.safetensors") in ended.stderr
+
+
+def test_a_folder_of_models_that_is_not_there_is_told(tmp_path: Path) -> None:
+    ended = make("up", MODELS_DIR=str(tmp_path / "nowhere"))
+    assert ended.returncode != 0
+    assert f"MODELS_DIR must be a folder; there is no {tmp_path / 'nowhere'}" in ended.stderr
 
 
 def test_a_process_that_cannot_start_ends_the_wait() -> None:

@@ -95,6 +95,23 @@ def test_downloaded_weights_have_a_volume_that_the_stages_can_write_to(stack: St
     assert stack.inside("decoder", "rm", "/weights/x").returncode == 0
 
 
+def test_the_folder_of_models_is_there_to_read_only(stack: Stack) -> None:
+    refused = stack.inside("diffusion", "touch", "/models/x")
+    assert "Read-only file system" in refused.stderr
+    assert stack.inside("diffusion", "ls", "/models").returncode == 0
+
+
+def test_stages_run_on_the_backends_that_compose_names(stack: Stack) -> None:
+    details = requests.get(f"{stack.url}/v1/stages", timeout=30).json()
+    backends = {stage["stage"]: stage["replicas"][0]["info"]["versions"]["backend"] for stage in details}
+    assert backends == {
+        "text_encoder": "tensorflow",
+        "diffusion": "openvino",
+        "inpainting": "openvino",
+        "decoder": "tensorflow",
+    }
+
+
 def test_only_the_gateways_port_is_published(stack: Stack) -> None:
     published = {
         name: [address for addresses in ports.values() for address in addresses or []]
