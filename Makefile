@@ -8,7 +8,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up down logs generate check check-compose test test-parity test-compose train-tiny lock clean
+.PHONY: help up local-packages down logs generate download check check-compose test test-parity test-compose train-tiny lock clean
 
 export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
@@ -20,9 +20,11 @@ help: ## Show this list.
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-up: ## Start the stack and wait until it is ready.
-	@if [[ $$(scripts/stack.sh mode) == local ]]; then $(MAKE) --no-print-directory .venv/local.stamp; fi
+up: local-packages ## Start the stack and wait until it is ready.
 	@scripts/stack.sh up
+
+local-packages:
+	@if [[ $$(scripts/stack.sh mode) == local ]]; then $(MAKE) --no-print-directory .venv/local.stamp; fi
 
 down: ## Stop the stack, however it runs.
 	@scripts/stack.sh down
@@ -32,6 +34,9 @@ logs: ## Follow the logs of the stack.
 
 generate: ## Draw a picture: make generate PROMPT="a red apple" OUT=apple.png
 	@scripts/stack.sh generate
+
+download: local-packages ## Download the weights of SD_VERSION, MODEL, VAE and LORA ahead of the first start.
+	@scripts/stack.sh download
 
 check: .venv/dev.stamp check-compose ## Format, lint, types, unit tests, compose files, shell scripts.
 	.venv/bin/ruff format --check .

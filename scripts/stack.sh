@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts, stops and uses the stack: in containers where a Docker engine answers, else as local processes.
-#   scripts/stack.sh up|down|logs|generate|mode         (the Makefile says with which variables)
+#   scripts/stack.sh up|down|logs|generate|download|mode         (the Makefile says with which variables)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -180,7 +180,28 @@ generate() {
     fi
 }
 
+# Into the volume, or the folder, that the stages keep weights in; all of a model, so that a first start asks no network.
+download() {
+    MODELS_DIR=$(models_dir)
+    export MODELS_DIR
+    case $(mode) in
+        compose)
+            compose run --rm --build --no-deps -T text-encoder python -m triptych.download
+            [[ -z ${INPAINTING_MODEL:-} ]] \
+                || compose run --rm --no-deps -T inpainting python -m triptych.download diffusion image_encoder
+            ;;
+        local)
+            local own=${INPAINTING_MODEL:-}
+            export_models
+            download_here
+            [[ -z $own ]] || MODEL=$INPAINTING_MODEL download_here diffusion image_encoder
+            ;;
+    esac
+}
+
+download_here() { PYTHONPATH=.:services TF_CPP_MIN_LOG_LEVEL=2 .venv/bin/python -m triptych.download "$@"; }
+
 case ${1:-} in
-    up | down | logs | generate | mode) "$1" ;;
-    *) fail "usage: scripts/stack.sh up|down|logs|generate|mode" ;;
+    up | down | logs | generate | download | mode) "$1" ;;
+    *) fail "usage: scripts/stack.sh up|down|logs|generate|download|mode" ;;
 esac

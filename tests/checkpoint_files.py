@@ -69,7 +69,13 @@ def shapes_of(component: str, version: str = "1", channels: int = 4) -> Shapes:
     """The state dict of the unet, text_encoder or vae, as it is on the Hub: names and torch's shapes."""
     if component == "vae":
         return _vae()
-    return _text_encoder(version) if component == "text_encoder" else _unet(version, channels)
+    if component == "text_encoder":
+        return _clip(CONTEXT_WIDTH[version], TEXT_LAYERS[version], words=49408, tokens=77)
+    return _unet(version, channels)
+
+
+def _shrunk(shapes: Shapes, side: int | None) -> Shapes:
+    return {name: tuple(min(length, side or length) for length in shape) for name, shape in shapes.items()}
 
 
 def _layer(name: str, *shape: int, bias: bool = True) -> Shapes:
@@ -166,13 +172,12 @@ def _vae() -> Shapes:
     return shapes
 
 
-def _text_encoder(version: str) -> Shapes:
-    width = CONTEXT_WIDTH[version]
+def _clip(width: int, layers: int, words: int, tokens: int) -> Shapes:
     shapes: Shapes = {
-        "text_model.embeddings.token_embedding.weight": (49408, width),
-        "text_model.embeddings.position_embedding.weight": (77, width),
+        "text_model.embeddings.token_embedding.weight": (words, width),
+        "text_model.embeddings.position_embedding.weight": (tokens, width),
     }
-    for index in range(TEXT_LAYERS[version]):
+    for index in range(layers):
         name = f"text_model.encoder.layers.{index}"
         shapes |= _layer(f"{name}.layer_norm1", width) | _layer(f"{name}.layer_norm2", width)
         for projection in ("q_proj", "k_proj", "v_proj", "out_proj"):
@@ -181,10 +186,31 @@ def _text_encoder(version: str) -> Shapes:
     return shapes | _layer("text_model.final_layer_norm", width)
 
 
+SMALL_WORDS, SMALL_WIDTH, SMALL_TOKENS, SMALL_LAYERS = 10, 8, 4, 2
+
+
+def small_text_encoder() -> Any:
+    """keras-cv's text encoder in miniature, with random values unless it is built in `unfilled()`."""
+    import keras
+
+    from triptych.models import kerascv
+
+    tokens, positions = (keras.Input((SMALL_TOKENS,), dtype="int32") for _ in range(2))
+    x = kerascv.CLIPEmbedding(SMALL_WORDS, SMALL_WIDTH, SMALL_TOKENS)([tokens, positions])
+    for _ in range(SMALL_LAYERS):
+        x = kerascv.CLIPEncoderLayer(SMALL_WIDTH, 2, activation=keras.ops.gelu)(x)
+    return keras.Model([tokens, positions], keras.layers.LayerNormalization(epsilon=1e-5)(x), name="small")
+
+
+def small_text_shapes() -> Shapes:
+    """The state dict of `small_text_encoder`."""
+    return _clip(SMALL_WIDTH, SMALL_LAYERS, SMALL_WORDS, SMALL_TOKENS)
+
+
 def write_safetensors(
-    path: Path, shapes: Mapping[str, Shape], values: Values, dtype: str = "float32", **metadata: str
+    path: Path, shapes: Mapping[str, Shape], values: Values | None, dtype: str = "float32", **metadata: str
 ) -> Path:
-    """Write a safetensors file with one tensor in memory at a time."""
+    """Write a safetensors file, with one tensor in memory at a time; without `values` it has a hole there."""
     code, numpy_dtype = DTYPES[dtype]
     header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     end = 0
@@ -196,6 +222,9 @@ def write_safetensors(
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(len(encoded).to_bytes(8, "little") + encoded)
+        if values is None:
+            file.truncate(file.tell() + end)
+            return path
         for name, shape in shapes.items():
             file.write(np.ascontiguousarray(values(name, shape).astype(numpy_dtype)).tobytes())
     return path
@@ -209,23 +238,31 @@ def make_diffusers_folder(
     dtype: str = "float32",
     parts: Iterable[str] = COMPONENTS,
     seed: int = 0,
+    side: int | None = None,
 ) -> Path:
-    """A whole model as diffusers' `save_pretrained` leaves it, with these of COMPONENTS."""
-    channels = 9 if inpainting else 4
-    configs = {
-        "unet": _unet_config(version, channels),
-        "text_encoder": _text_config(version),
-        "vae": _vae_config(),
-    }
+    """A whole model as diffusers' `save_pretrained` leaves it, with these of COMPONENTS.
+
+    With `side` no tensor has a longer one.
+    """
     for part in parts:
         name = "model" if part == "text_encoder" else "diffusion_pytorch_model"
-        shapes = shapes_of(part, version, channels)
+        shapes = _shrunk(shapes_of(part, version, 9 if inpainting else 4), side)
         write_safetensors(path / part / f"{name}.safetensors", shapes, random_values(seed), dtype)
-        _write_json(path / part / "config.json", configs[part])
+        write_config(path, part, version, inpainting)
     _write_json(path / "scheduler" / "scheduler_config.json", _scheduler_config(prediction))
     _write_json(path / "model_index.json", _model_index(inpainting))
     _write_tokenizer(path / "tokenizer", version)
     return path
+
+
+def write_config(path: Path, part: str, version: str = "1", inpainting: bool = False) -> None:
+    """One of COMPONENTS' config.json in the folder of a model."""
+    configs = {
+        "unet": _unet_config(version, 9 if inpainting else 4),
+        "text_encoder": _text_config(version),
+        "vae": _vae_config(),
+    }
+    _write_json(path / part / "config.json", configs[part])
 
 
 def make_compvis_file(
@@ -234,26 +271,30 @@ def make_compvis_file(
     inpainting: bool = False,
     dtype: str = "float32",
     parts: Iterable[str] = COMPONENTS,
-    seed: int = 0,
+    seed: int | None = 0,
+    side: int | None = None,
     **metadata: str,
 ) -> Path:
-    """A whole model in one file under CompVis' names, with the values of `make_diffusers_folder`."""
+    """A whole model in one file under CompVis' names, with the values of `make_diffusers_folder`.
+
+    With `side` no tensor there has a longer one; with no seed there are no values.
+    """
     parts = list(parts)
     names = compvis_names(version, inpainting, parts)
     known = {
         name: shape
         for part in parts
-        for name, shape in shapes_of(part, version, 9 if inpainting else 4).items()
+        for name, shape in _shrunk(shapes_of(part, version, 9 if inpainting else 4), side).items()
     }
     shapes = {
         stored: _compvis_shape(stored, [known[name] for name in sources]) for stored, sources in names.items()
     }
-    values = random_values(seed)
+    values = random_values(seed or 0)
 
     def joined(stored: str, shape: Shape) -> Array:
         return np.concatenate([values(name, known[name]) for name in names[stored]]).reshape(shape)
 
-    return write_safetensors(path, shapes, joined, dtype, **metadata)
+    return write_safetensors(path, shapes, None if seed is None else joined, dtype, **metadata)
 
 
 def compvis_names(version: str, inpainting: bool, parts: Iterable[str]) -> dict[str, list[str]]:
@@ -507,7 +548,10 @@ def _unet_config(version: str, channels: int) -> dict[str, Any]:
         "sample_size": 64,
         "in_channels": channels,
         "out_channels": 4,
+        "layers_per_block": 2,
         "block_out_channels": UNET_WIDTHS,
+        "down_block_types": [*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", *["CrossAttnUpBlock2D"] * 3],
         "cross_attention_dim": CONTEXT_WIDTH[version],
         "attention_head_dim": 8 if version == "1" else [5, 10, 20, 20],
         "use_linear_projection": version == "2",

@@ -25,6 +25,17 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def small_model(channels: int = 4) -> dict[str, bytes]:
+    """The files of a repository in diffusers' layout, with something else in the place of weights."""
+    parts = ("unet", "vae")
+    return {
+        "model_index.json": b'{"_class_name": "StableDiffusionPipeline"}',
+        "unet/config.json": json.dumps({"cross_attention_dim": 768, "in_channels": channels}).encode(),
+        **{f"{part}/diffusion_pytorch_model.safetensors": part.encode() * LARGE for part in parts},
+        "text_encoder/model.safetensors": b"text" * LARGE,
+    }
+
+
 @dataclass
 class FakeHub:
     """`repositories` has files by repository and name; `token` is asked for if it is not empty.

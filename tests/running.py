@@ -42,10 +42,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(module: str, environment: Mapping[str, str], log: Path) -> Iterator[Server]:
+def running(module: str, environment: Mapping[str, str], log: Path, fails: bool = False) -> Iterator[Server]:
     """`python -m module` listening on a free port until the end of the block; given when it is ready.
 
-    `environment` may name the port as `{port}`.
+    `environment` may name the port as `{port}`. If it `fails`, it is given once it says that it has failed.
     """
     port = free_port()
     own = {name: value.format(port=port) for name, value in environment.items()}
@@ -59,7 +59,7 @@ def running(module: str, environment: Mapping[str, str], log: Path) -> Iterator[
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        yield Server(url, process.pid, _seconds_until_ready(url, process, log))
+        yield Server(url, process.pid, _seconds_until_ready(url, process, log, fails))
     finally:
         process.terminate()
         try:
@@ -77,6 +77,13 @@ def running_stage(stage: str, log: Path, **environment: str) -> Iterator[Server]
 
 
 @contextmanager
+def failing_stage(stage: str, log: Path, **environment: str) -> Iterator[Server]:
+    """The stage of this name, whose handler cannot be loaded."""
+    with running("host", {"STAGE": stage, "PORT": "{port}", **environment}, log, fails=True) as server:
+        yield server
+
+
+@contextmanager
 def running_gateway(log: Path, **environment: str) -> Iterator[Server]:
     """The gateway; given when all its stages are ready."""
     with running("gateway", {"GATEWAY_PORT": "{port}", **environment}, log) as server:
@@ -89,14 +96,15 @@ def inherited_environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": f"{ROOT}:{ROOT / 'services'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def _seconds_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> float:
+def _seconds_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, fails: bool) -> float:
     begin = time.monotonic()
     while (passed := time.monotonic() - begin) < START_SECONDS and process.poll() is None:
         try:
             response = requests.get(f"{url}/ready", timeout=2)
-            if response.status_code == 200:
-                return passed
-            if response.json().get("state") == "failed":
+            failed = response.status_code != 200 and response.json().get("state") == "failed"
+            if response.status_code == 200 or failed:
+                if failed == fails:
+                    return passed
                 break
         except requests.ConnectionError:
             pass

@@ -9,6 +9,7 @@ import pytest
 import requests
 from PIL import Image
 
+from tests.fake_hub import fake_hub, small_model
 from tests.running import ROOT
 
 PORTS = {"text_encoder": 8001, "diffusion": 8002, "inpainting": 8003, "decoder": 8004}
@@ -84,6 +85,22 @@ def test_a_path_in_the_folder_of_models_is_the_same_as_in_containers(tmp_path: P
     make("down")
     assert ended.returncode != 0
     assert str(tmp_path / "missing.safetensors") in ended.stderr
+
+
+def test_weights_are_downloaded_ahead_with_those_of_a_model_for_inpainting(tmp_path: Path) -> None:
+    with fake_hub({"some/model": small_model(4), "other/model": small_model(9)}) as hub:
+        settings = {"HF_ENDPOINT": hub.url, "WEIGHTS_DIR": str(tmp_path), "HF_HOME": str(tmp_path / "hf")}
+        ended = make("download", MODEL="some/model", INPAINTING_MODEL="other/model", **settings)
+    assert ended.returncode == 0, ended.stderr
+    weights = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("[!.]*.safetensors")}
+    assert weights == {
+        "some/model/main/text_encoder/model.safetensors",
+        *(
+            f"{name}/model/main/{part}/diffusion_pytorch_model.safetensors"
+            for name in ("some", "other")
+            for part in ("unet", "vae")
+        ),
+    }
 
 
 def test_a_folder_of_models_that_is_not_there_is_told(tmp_path: Path) -> None:

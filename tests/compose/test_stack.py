@@ -2,6 +2,7 @@
 
 import base64
 import io
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image, ImageDraw
+
+from tests.running import ROOT
 
 from .conftest import PROJECT, SERVICES, Stack, tell
 
@@ -63,6 +66,16 @@ def test_make_generate_writes_a_picture(stack: Stack, tmp_path: Path) -> None:
     stack.run("make", "generate", PROMPT="a red apple", OUT=str(tmp_path / "apple.png"))
     with Image.open(tmp_path / "apple.png") as image:
         assert image.size == (64, 64)
+
+
+def test_make_download_runs_where_the_stages_keep_weights(stack: Stack) -> None:
+    settings = {"SD_VERSION": "1.4", "HF_HUB_OFFLINE": "1"}
+    ended = subprocess.run(
+        ["make", "download"], cwd=ROOT, env=stack.environment | settings, capture_output=True, text=True
+    )
+    assert ended.returncode != 0
+    assert "kcv_encoder.h5 of fchollet/stable-diffusion is not here" in ended.stderr
+    assert "/weights/fchollet/stable-diffusion/main/kcv_encoder.h5" in ended.stderr
 
 
 def test_every_service_becomes_healthy(stack: Stack) -> None:

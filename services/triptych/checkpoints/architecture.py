@@ -27,6 +27,7 @@ LATENT_SIDES = range(32, 129, 8)
 """Of images from 256 to 1024 pixels, in multiples of 64."""
 PREDICTIONS = {"epsilon": "epsilon", "eps": "epsilon", "v": "v_prediction", "v_prediction": "v_prediction"}
 FOLDER_CLASS = re.compile(r"(LatentConsistencyModel|StableDiffusion(?!XL|3).*)Pipeline")
+FIRST_KERNEL = "conv_in.weight"
 CONTEXT_KEY = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight"
 PARAMETERIZATION = re.compile(r"""^[ \t]*parameterization:[ \t]*["']?(\w+)""", re.MULTILINE)
 TOKENS = "text_model.embeddings.token_embedding.weight"
@@ -75,7 +76,7 @@ def _folder(path: Path) -> Architecture:
         width,
         unet.get("in_channels"),
         read_object(path / "scheduler" / "scheduler_config.json").get("prediction_type"),
-        size * LATENT_FACTOR if size in LATENT_SIDES else None,
+        LATENT_FACTOR * size if isinstance(size, int) and size in LATENT_SIDES else None,
         padding=None,
     )
 
@@ -92,9 +93,14 @@ def _refuse_other_unets(config: Mapping[str, Any], path: Path) -> None:
 def _single_file(path: Path, stored: StoredTensors) -> Architecture:
     refuse_other_models(stored.arrays, path.name)
     shapes = _shapes(stored)
-    width = shapes.get(CONTEXT_KEY, shapes.get(TOKENS, (None,)))[-1]
-    channels = shapes["conv_in.weight"][1] if "conv_in.weight" in shapes else None
+    width = _second_side(shapes, CONTEXT_KEY) or _second_side(shapes, TOKENS)
+    channels = _second_side(shapes, FIRST_KERNEL)
     return _checked(path.name, width, channels, _prediction(path, stored), None, padding=None)
+
+
+def _second_side(shapes: Mapping[str, Shape], name: str) -> int | None:
+    shape = shapes.get(name, ())
+    return shape[1] if len(shape) > 1 else None
 
 
 def _shapes(stored: StoredTensors) -> dict[str, Shape]:

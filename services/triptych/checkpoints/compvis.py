@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import product
 
+import numpy as np
+
 from .source import Array
 
 Renaming = Mapping[str, str]
@@ -115,11 +117,11 @@ def transformers_text(tensors: Mapping[str, Array]) -> dict[str, Array]:
     for name, array in tensors.items():
         name = name.removeprefix("transformer.") if "resblocks" not in name else name
         joint = re.fullmatch(r"model\.transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)", name)
-        if joint and len(array) % 3 == 0:
+        if joint and array.ndim and len(array) % 3 == 0:
             layer, kind = joint.groups()
             prefix = f"text_model.encoder.layers.{layer}.self_attn"
-            thirds = array.reshape(3, -1, *array.shape[1:])
-            renamed |= {f"{prefix}.{p}.{kind}": third for p, third in zip(PROJECTIONS, thirds, strict=True)}
+            thirds = zip(PROJECTIONS, np.split(array, len(PROJECTIONS)), strict=True)
+            renamed |= {f"{prefix}.{projection}.{kind}": third for projection, third in thirds}
         else:
             renamed[_text_name(name)] = array
     return renamed

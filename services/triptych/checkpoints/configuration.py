@@ -24,7 +24,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def parse_object(text: bytes | str, title: str) -> dict[str, Any]:
-    """The JSON object in a text. Raises CheckpointError, naming the text by its title, if it is something else."""
+    """The JSON object in a text called `title`. Raises CheckpointError if it is something else."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:

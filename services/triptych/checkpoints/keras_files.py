@@ -66,7 +66,8 @@ class KerasFile:
         needed = tuple(entry.variable.shape)
         if dataset.shape != needed:
             raise CheckpointError(
-                f"{self.title}: {entry.variable.path} has shape {dataset.shape}; the model needs {needed}"
+                f"{self.title}: {dataset.name}, which is {entry.name}, has shape {dataset.shape}; "
+                f"the model needs {needed}"
             )
         if dataset.dtype.kind != "f" or dataset.is_virtual or dataset.external:
             raise CheckpointError(
@@ -123,9 +124,7 @@ def _by_position(items: Items, model: keras.Model, title: str) -> Iterator[tuple
 def _by_path(items: Items, model: keras.Model, title: str) -> Iterator[tuple[keras.Variable, Any]]:
     for path, variable in _paths(model.layers, LAYERS, set()):
         if path not in items:
-            raise CheckpointError(
-                f"{title}: {path} ({variable.path}) is missing: the file is of another part or version"
-            )
+            raise CheckpointError(f"{title}: {path} is missing: the file is of another part or version")
         yield variable, items[path]
 
 

@@ -6,10 +6,10 @@ are views of a mapped file in the order that OpenVINO wants, so that only the la
 the mapped pages are the kernel's to drop.
 """
 
+import math
 import os
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,6 +19,7 @@ import openvino as ov
 import openvino.opset13 as ops
 from keras.src.backend.openvino.core import OpenVINOKerasTensor
 
+from ..selection import weights_dir
 from .layout import Array, Axes, Program, copy_into
 
 POLICIES = {"bfloat16": "float32", "float16": "float32"}
@@ -61,16 +62,25 @@ def _mapped(view: Array, dtype: np.dtype[Any]) -> Array:
         return view
     if view.size * dtype.itemsize < SPILLED_FROM:
         return np.array(view, dtype, order="C")
-    with tempfile.TemporaryFile(dir=_spill_folder()) as file:
-        file.truncate(view.size * dtype.itemsize)
-        out = np.memmap(file, dtype, "r+", shape=view.shape)
+    out = _spilled(view.shape, dtype)
     copy_into(out, view)
     return out
 
 
-def _spill_folder() -> Path | None:
-    """Beside the weights: /tmp is often memory."""
-    return Path(os.environ["WEIGHTS_DIR"]) if os.environ.get("WEIGHTS_DIR") else None
+def _spilled(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array in a nameless file beside the weights, as /tmp is often memory; it goes with the process."""
+    folder = weights_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # Without this a full disk is found out by a write to the mapped memory, which ends the process.
+            os.posix_fallocate(file.fileno(), 0, math.prod(shape) * dtype.itemsize)
+            return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
+    except OSError as error:
+        raise OSError(
+            f"OpenVINO needs these weights once more on the disk, and {folder} cannot take them ({error}): "
+            "make room there, set WEIGHTS_DIR to another folder, or use a float32 safetensors file"
+        ) from error
 
 
 def _take_kernels_as_they_are(graph: ov.Model) -> None:

@@ -27,7 +27,7 @@ def test_strides_and_half_precision_are_as_they_were(tmp_path: Path) -> None:
     path = write_pickle(tmp_path / "model.ckpt", {"b": stored})
     array = map_pickle(path, True).arrays["b"]
     np.testing.assert_array_equal(array, stored)
-    assert (array.dtype, array.strides) == (np.float16, stored.strides)
+    assert (array.dtype, array.strides) == (stored.dtype, stored.strides)
 
 
 def test_nothing_is_read_unless_pickles_are_allowed(tmp_path: Path) -> None:

@@ -1,19 +1,13 @@
 """`python -m triptych.download`, as `make download` runs it."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.fake_hub import fake_hub
+from tests.fake_hub import fake_hub, small_model
 from tests.running import inherited_environment
 
-FILES = {
-    "model_index.json": b'{"_class_name": "StableDiffusionPipeline"}',
-    "unet/config.json": json.dumps({"cross_attention_dim": 768, "in_channels": 4}).encode(),
-    **{f"{part}/diffusion_pytorch_model.safetensors": part.encode() * 1000 for part in ("unet", "vae")},
-    "text_encoder/model.safetensors": b"text" * 1000,
-}
+FILES = small_model()
 
 
 def download(
