@@ -1,0 +1,111 @@
+"""The same pictures by keras-cv's own pipeline and by ours.
+
+`python -m tests.parity.pictures WHO FOLDER VERSION`: FOLDER has the weights of each part in a .h5 file, and
+the pictures are written beside them. A process of its own for each, as Keras has one backend a process.
+"""
+
+import gc
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from triptych.decode import LatentDecoder
+from triptych.denoise import Denoiser
+from triptych.encode import PromptEncoder
+from triptych.fields import Fields
+from triptych.locations import LocalPath
+from triptych.models import kerascv
+from triptych.requests import DenoiseSettings
+from triptych.samplers import initial_noise
+from triptych.schedule import make_schedule
+from triptych.tokenizer import VOCABULARY
+from triptych.variants import Size, full_variant
+from triptych.weights import Checkpoint, unreported
+
+Picture = npt.NDArray[np.uint8]
+
+PARTS = ("text_encoder", "diffusion", "decoder")
+SIZES: dict[str, list[Size]] = {"1": [(128, 128), (256, 128)], "2": [(128, 128)]}
+REQUESTS: list[dict[str, Any]] = [
+    {"inputs": "a red apple on a blue background", "seed": 3},
+    {"inputs": "a cat at night", "negative_prompt": "snow, blurry", "seed": 4},
+]
+STEPS, GUIDANCE = 3, 7.5
+
+
+def keras_cv(folder: Path, version: str) -> list[Picture]:
+    """By keras-cv's StableDiffusion or StableDiffusionV2, built anew for each size."""
+    from keras_cv.src.models.stable_diffusion import stable_diffusion, text_encoder
+
+    text_encoder.CLIPAttention = kerascv.CausalAttention.__base__  # as keras-cv has it
+    pipeline = stable_diffusion.StableDiffusion if version == "1" else stable_diffusion.StableDiffusionV2
+    pictures = []
+    for height, width in SIZES[version]:
+        model = pipeline(height, width, jit_compile=False)
+        for part, built in _keras_cv_parts(version, height, width).items():
+            setattr(model, f"_{part}", _loaded(built, folder / f"{part.removesuffix('_model')}.h5"))
+        model._tokenizer = kerascv.SimpleTokenizer(str(VOCABULARY))
+        pictures += [_by_keras_cv(model, request, (height, width)) for request in REQUESTS]
+        del model
+        gc.collect()
+    return pictures
+
+
+def _keras_cv_parts(version: str, height: int, width: int) -> dict[str, Callable[[], Any]]:
+    first = version == "1"
+    text = kerascv.TextEncoder if first else kerascv.TextEncoderV2
+    diffusion = kerascv.DiffusionModel if first else kerascv.DiffusionModelV2
+    return {
+        "text_encoder": lambda: text(77, download_weights=False),
+        "diffusion_model": lambda: diffusion(height, width, 77, download_weights=False),
+        "decoder": lambda: kerascv.Decoder(height, width, download_weights=False),
+    }
+
+
+def _loaded(build: Callable[[], Any], path: Path) -> Any:
+    model = build()
+    model.load_weights(path)
+    return model
+
+
+def _by_keras_cv(model: Any, request: dict[str, Any], size: Size) -> Picture:
+    noise = initial_noise(
+        np.random.Generator(np.random.PCG64(request["seed"])), (size[0] // 8, size[1] // 8, 4)
+    )
+    pictures: npt.NDArray[np.uint8] = model.generate_image(
+        model.encode_text(request["inputs"]),
+        negative_prompt=request.get("negative_prompt"),
+        num_steps=STEPS,
+        unconditional_guidance_scale=GUIDANCE,
+        diffusion_noise=noise,
+    )
+    picture: Picture = pictures[0]
+    return picture
+
+
+def ours(folder: Path, version: str) -> list[Picture]:
+    """By our three stages, over one set of weights for all sizes, on the backend of KERAS_BACKEND."""
+    weights = {part: Checkpoint(LocalPath(folder / f"{part}.h5")) for part in (*PARTS, "image_encoder")}
+    variant = replace(full_variant(version, version, "random", dict(weights), 4), image_size=128)
+    contexts = [PromptEncoder(variant, unreported).contexts(Fields(request), 1) for request in REQUESTS]
+    denoiser = Denoiser(variant, unreported)
+    latents = [
+        denoiser.latents(*context, DenoiseSettings([request["seed"]], make_schedule(STEPS), GUIDANCE, size))
+        for size in SIZES[version]
+        for request, context in zip(REQUESTS, contexts, strict=True)
+    ]
+    del denoiser
+    gc.collect()
+    decoder = LatentDecoder(variant, unreported)
+    return [decoder.images(latent)[0] for latent in latents]
+
+
+if __name__ == "__main__":
+    who, directory, model_version = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    made = (keras_cv if who == "keras-cv" else ours)(directory, model_version)
+    np.savez(directory / f"{who}.npz", *made)

@@ -1,0 +1,74 @@
+"""keras-cv's StableDiffusion and StableDiffusionV2 against ours: the full models, random weights, same noise.
+
+Ours on every Keras backend that is installed, keras-cv's on TensorFlow.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.checkpoint_files import make_keras_h5
+from tests.parity.pictures import PARTS, SIZES, Picture
+from tests.running import inherited_environment
+
+BACKENDS = ("tensorflow", "openvino", "jax", "torch")
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def version(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def folder(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The weights of each part in the published files' layout, gone after the tests: they are large."""
+    directory = tmp_path_factory.mktemp("weights")
+    for seed, part in enumerate(PARTS):
+        make_keras_h5(directory / f"{part}.h5", part, version, seed)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path, version: str) -> list[Picture]:
+    """keras-cv's pictures, which must be pictures of something for a comparison to mean anything."""
+    pictures = made("keras-cv", folder, version, "tensorflow")
+    for picture in pictures:
+        assert picture.std() > 10
+        assert np.isin(picture, (0, 255)).mean() < 0.5
+    return pictures
+
+
+def made(who: str, folder: Path, version: str, backend: str) -> list[Picture]:
+    own = {"KERAS_BACKEND": backend, "WEIGHTS_DIR": str(folder), "CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.parity.pictures", who, str(folder), version],
+        env={**inherited_environment(), **own, "HF_HUB_OFFLINE": "1"},
+        cwd=os.getcwd(),
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    with np.load(folder / f"{who}.npz") as file:
+        return [file[name] for name in file.files]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_same_noise_makes_the_same_images(
+    expected: list[Picture], folder: Path, version: str, backend: str
+) -> None:
+    if find_spec(backend) is None:
+        pytest.skip(f"needs {backend}")
+    found = made("ours", folder, version, backend)
+    assert [picture.shape for picture in found] == [picture.shape for picture in expected]
+    differences = [np.abs(a.astype(int) - b).max() for a, b in zip(found, expected, strict=True)]
+    print(f"version {version} on {backend}: {differences} of 255 at most")
+    assert max(differences) <= 1
