@@ -48,10 +48,10 @@ check: .venv/dev.stamp check-compose ## Format, lint, types, unit tests, compose
 check-compose:
 	scripts/check_compose.sh
 
-test: .venv/dev.stamp ## All tests but those that need a Docker engine.
-	$(PYTHON) -m pytest --ignore tests/compose
+test: .venv/dev.stamp ## All tests but those of the full models and those that need a Docker engine.
+	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose
 
-test-parity: .venv/parity.stamp ## Compare with keras-cv and diffusers; installs PyTorch and JAX into .venv.
+test-parity: .venv/parity.stamp ## The full models, beside keras-cv and diffusers (12 GB of memory); installs PyTorch and JAX.
 	$(PYTHON) -m pytest tests/parity --timeout=1800 --durations=10
 
 test-compose: .venv/dev.stamp ## Build the images anew, start the stack in containers and use it.

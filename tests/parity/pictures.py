@@ -8,6 +8,7 @@ import gc
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -30,30 +31,36 @@ from triptych.weights import Checkpoint, unreported
 Picture = npt.NDArray[np.uint8]
 
 PARTS = ("text_encoder", "diffusion", "decoder")
-SIZES: dict[str, list[Size]] = {"1": [(128, 128), (256, 128)], "2": [(128, 128)]}
-REQUESTS: list[dict[str, Any]] = [
-    {"inputs": "a red apple on a blue background", "seed": 3},
-    {"inputs": "a cat at night", "negative_prompt": "snow, blurry", "seed": 4},
-]
+SIZE = (128, 128)
+APPLE = {"inputs": "a red apple on a blue background", "seed": 3}
+CAT = {"inputs": "a cat at night", "negative_prompt": "snow, blurry", "seed": 4}
+REQUESTS: dict[str, list[tuple[Size, dict[str, Any]]]] = {
+    "1": [(SIZE, APPLE), (SIZE, CAT), ((256, 128), APPLE)],
+    "2": [(SIZE, CAT)],
+}
+"""What is made with each version, and how large."""
+
 STEPS, GUIDANCE = 3, 7.5
 
 
 def keras_cv(folder: Path, version: str) -> list[Picture]:
     """By keras-cv's StableDiffusion or StableDiffusionV2, built anew for each size."""
+    return [
+        _by_keras_cv(_pipeline(folder, version, size), request, size) for size, request in REQUESTS[version]
+    ]
+
+
+@lru_cache(1)
+def _pipeline(folder: Path, version: str, size: Size) -> Any:
     from keras_cv.src.models.stable_diffusion import stable_diffusion, text_encoder
 
     text_encoder.CLIPAttention = kerascv.CausalAttention.__base__  # as keras-cv has it
     pipeline = stable_diffusion.StableDiffusion if version == "1" else stable_diffusion.StableDiffusionV2
-    pictures = []
-    for height, width in SIZES[version]:
-        model = pipeline(height, width, jit_compile=False)
-        for part, built in _keras_cv_parts(version, height, width).items():
-            setattr(model, f"_{part}", _loaded(built, folder / f"{part.removesuffix('_model')}.h5"))
-        model._tokenizer = kerascv.SimpleTokenizer(str(VOCABULARY))
-        pictures += [_by_keras_cv(model, request, (height, width)) for request in REQUESTS]
-        del model
-        gc.collect()
-    return pictures
+    model = pipeline(*size, jit_compile=False)
+    for part, built in _keras_cv_parts(version, *size).items():
+        setattr(model, f"_{part}", _loaded(built, folder / f"{part.removesuffix('_model')}.h5"))
+    model._tokenizer = kerascv.SimpleTokenizer(str(VOCABULARY))
+    return model
 
 
 def _keras_cv_parts(version: str, height: int, width: int) -> dict[str, Callable[[], Any]]:
@@ -91,13 +98,15 @@ def _by_keras_cv(model: Any, request: dict[str, Any], size: Size) -> Picture:
 def ours(folder: Path, version: str) -> list[Picture]:
     """By our three stages, over one set of weights for all sizes, on the backend of KERAS_BACKEND."""
     weights = {part: Checkpoint(LocalPath(folder / f"{part}.h5")) for part in (*PARTS, "image_encoder")}
-    variant = replace(full_variant(version, version, "random", dict(weights), 4), image_size=128)
-    contexts = [PromptEncoder(variant, unreported).contexts(Fields(request), 1) for request in REQUESTS]
+    variant = replace(full_variant(version, version, "random", dict(weights), 4), image_size=SIZE[0])
+    encoder = PromptEncoder(variant, unreported)
     denoiser = Denoiser(variant, unreported)
     latents = [
-        denoiser.latents(*context, DenoiseSettings([request["seed"]], make_schedule(STEPS), GUIDANCE, size))
-        for size in SIZES[version]
-        for request, context in zip(REQUESTS, contexts, strict=True)
+        denoiser.latents(
+            *encoder.contexts(Fields(request), 1),
+            DenoiseSettings([request["seed"]], make_schedule(STEPS), GUIDANCE, size),
+        )
+        for size, request in REQUESTS[version]
     ]
     del denoiser
     gc.collect()

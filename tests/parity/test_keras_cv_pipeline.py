@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 from tests.checkpoint_files import make_keras_h5
-from tests.parity.pictures import PARTS, SIZES, Picture
+from tests.parity.pictures import PARTS, REQUESTS, Picture
 from tests.running import inherited_environment
 
 BACKENDS = ("tensorflow", "openvino", "jax", "torch")
+DEFAULTS = BACKENDS[:2]
 
 
-@pytest.fixture(scope="module", params=SIZES)
+@pytest.fixture(scope="module", params=REQUESTS)
 def version(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
@@ -65,10 +66,12 @@ def made(who: str, folder: Path, version: str, backend: str) -> list[Picture]:
 def test_the_same_noise_makes_the_same_images(
     expected: list[Picture], folder: Path, version: str, backend: str
 ) -> None:
+    if version == "2" and backend not in DEFAULTS:
+        pytest.skip("the backends are compared on version 1, and version 2 on those that are defaults")
     if find_spec(backend) is None:
         pytest.skip(f"needs {backend}")
     found = made("ours", folder, version, backend)
     assert [picture.shape for picture in found] == [picture.shape for picture in expected]
-    differences = [np.abs(a.astype(int) - b).max() for a, b in zip(found, expected, strict=True)]
+    differences = [int(np.abs(a.astype(int) - b).max()) for a, b in zip(found, expected, strict=True)]
     print(f"version {version} on {backend}: {differences} of 255 at most")
     assert max(differences) <= 1
