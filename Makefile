@@ -13,6 +13,7 @@ SHELL := bash
 export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
 PYTHON := .venv/bin/python
+DIFFUSERS := tests/parity/test_checkpoints_against_diffusers.py
 COMPILE := .venv/bin/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--quiet --upgrade --override requirements/overrides.txt
 
@@ -52,7 +53,8 @@ test: .venv/dev.stamp ## All tests but those of the full models and those that n
 	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose
 
 test-parity: .venv/parity.stamp ## The full models, beside keras-cv and diffusers (12 GB of memory); installs PyTorch and JAX.
-	$(PYTHON) -m pytest tests/parity --timeout=1800 --durations=10
+	KERAS_BACKEND=openvino $(PYTHON) -m pytest $(DIFFUSERS) --timeout=1800 --durations=10
+	$(PYTHON) -m pytest tests/parity --ignore $(DIFFUSERS) --timeout=1800 --durations=10
 
 test-compose: .venv/dev.stamp ## Build the images anew, start the stack in containers and use it.
 	$(PYTHON) -m pytest tests/compose --timeout=1200 --capture=no --durations=10

@@ -63,6 +63,7 @@ def test_a_truncated_file_is_refused(path: Path, kept: int) -> None:
     "entry",
     [
         {"dtype": "F32", "shape": [10**12, 2], "data_offsets": [0, 24]},
+        {"dtype": "F32", "shape": [3], "data_offsets": [-24, -12]},
         {"dtype": "F32", "shape": [2, 3], "data_offsets": [-24, 0]},
         {"dtype": "F32", "shape": [2, 3], "data_offsets": [10**9, 10**9 + 24]},
         {"dtype": "F32", "shape": [float("inf")], "data_offsets": [0, 24]},
