@@ -143,7 +143,7 @@ def start_triptych(report: Report, folder: str, repeats: int) -> None:
 def write(starts: Sequence[Start], records: Mapping[str, Record], weights: int) -> None:
     """The table into the page, the plot and the JSON beside it."""
     machine = facts()
-    page.keep("cold_start", {"machine": machine, "weights": weights, "trials": list(records.values())})
+    page.keep("cold_start", machine, records.values(), weights=weights)
     done = [start for start in starts if "error" not in records.get(start.trial.name, {"error": ""})]
     bars = [
         plot.Bar(start.title, phase_seconds(records[start.trial.name]), "Triptych" in start.title)

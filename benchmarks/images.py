@@ -97,7 +97,7 @@ def whole_picture(seconds: Mapping[str, list[float]], steps: int) -> tuple[float
 def write(records: Mapping[str, Record], steps: int) -> None:
     """The table into the page, the plot and the JSON beside it."""
     machine = facts()
-    page.keep("images", {"machine": machine, "trials": list(records.values()), "to": steps})
+    page.keep("images", machine, records.values(), to=steps)
     done = {name: record for name, record in records.items() if "error" not in record}
     bars = [
         plot.Bar(

@@ -97,7 +97,7 @@ def write(records: Mapping[str, Record], cache: Path) -> None:
             record = records.get(trial_name(participant, part))
             if record is not None and "error" not in record:
                 record["difference"] = _difference(participant, part, cache)
-    page.keep("models", {"machine": machine, "trials": list(records.values())})
+    page.keep("models", machine, records.values())
     plot.draw(
         page.RESULTS / "models.png", {title: _bars(part, records) for part, title in PARTS.items()}, "s"
     )

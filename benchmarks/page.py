@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,11 @@ def fill(name: str, text: str, page: Path = README) -> None:
     page.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{rest.partition(end)[2]}", "utf-8")
 
 
-def keep(name: str, values: dict[str, Any]) -> None:
-    """Write results/NAME.json."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", "utf-8")
+def keep(
+    name: str, machine: Mapping[str, Any], records: Iterable[Record], folder: Path = RESULTS, **more: Any
+) -> None:
+    """Write NAME.json: the machine, and the records without their arguments, which name its folders."""
+    trials = [{key: value for key, value in record.items() if key != "arguments"} for record in records]
+    folder.mkdir(exist_ok=True)
+    text = json.dumps({"machine": machine, "trials": trials, **more}, indent=1, sort_keys=True)
+    (folder / f"{name}.json").write_text(text + "\n", "utf-8")

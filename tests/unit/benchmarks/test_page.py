@@ -1,10 +1,11 @@
 """Results go onto the page between its markers."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.page import absent, cell, fill, table
+from benchmarks.page import absent, cell, fill, keep, table
 
 PAGE = "# Title\n\n<!-- models: begin -->\nold\n<!-- models: end -->\n\nprose\n"
 
@@ -41,3 +42,15 @@ def test_a_table_has_a_line_for_each_row() -> None:
 def test_a_row_says_why_it_is_empty() -> None:
     assert absent(["a"], None, 3) == ["a", "not measured", None]
     assert absent(["a"], {"error": "out of memory"}, 3) == ["a", "failed: out of memory", None]
+
+
+def test_what_is_kept_does_not_name_folders_of_the_machine(tmp_path: Path) -> None:
+    record = {"trial": "a", "arguments": {"folder": str(tmp_path)}, "seconds": [1.0]}
+    keep("models", {"cores": 2}, [record], tmp_path, steps=25)
+    text = (tmp_path / "models.json").read_text()
+    assert json.loads(text) == {
+        "machine": {"cores": 2},
+        "steps": 25,
+        "trials": [{"trial": "a", "seconds": [1.0]}],
+    }
+    assert record["arguments"]
