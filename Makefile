@@ -16,6 +16,7 @@ PYTHON := .venv/bin/python
 DIFFUSERS := tests/parity/test_checkpoints_against_diffusers.py
 COMPILE := .venv/bin/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--quiet --upgrade --override requirements/overrides.txt
+WITHOUT_KERAS_CV := --override requirements/overrides-keras-cv.txt
 
 help: ## Show this list.
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -63,12 +64,13 @@ train-tiny: .venv/training.stamp ## Train the built-in model anew (hours; can be
 	$(PYTHON) -m training all
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
-	$(COMPILE) --universal requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) $(WITHOUT_KERAS_CV) --universal requirements/dev.in -o requirements/dev.txt
 	compile() { $(COMPILE) -c requirements/dev.txt requirements/$$1.in -o requirements/$$1.txt "$${@:2}"; }; set -e; \
-	for name in gateway stage stage-jax local training; do compile $$name --universal; done; \
-	for name in stage-gpu stage-torch; do compile $$name --python-platform x86_64-manylinux_2_28; done; \
-	for name in parity benchmarks; do \
-		compile $$name --universal --override requirements/overrides-parity.txt; done
+	for name in gateway stage stage-jax local training; do compile $$name --universal $(WITHOUT_KERAS_CV); done; \
+	for name in stage-gpu stage-torch; do \
+		compile $$name --python-platform x86_64-manylinux_2_28 $(WITHOUT_KERAS_CV); done; \
+	compile parity --universal --override requirements/overrides-parity.txt $(WITHOUT_KERAS_CV); \
+	compile benchmarks --universal --override requirements/overrides-parity.txt
 
 clean: ## Remove the virtual environment, caches and logs (make down first).
 	rm -rf .venv .run .mypy_cache .pytest_cache .ruff_cache
