@@ -1,22 +1,33 @@
 """One part of a variant, with a program for each of the latest sizes that it was asked for."""
 
+import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .digests import code_digest
 from .programs import backend
-from .weights import Report, load_part
+from .selection import weights_dir
+from .weights import Report, load_part, unreported
 
 if TYPE_CHECKING:
+    import keras
+
     from .programs.layout import Program
     from .variants import Variant
 
 Array = npt.NDArray[Any]
+Shapes = tuple[tuple[int, ...], ...]
 KEPT_PROGRAMS = 4
+LIBRARIES = ("keras", "keras-cv", "openvino")
+"""What a graph depends on beside the weights and our own code."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,25 +42,64 @@ class CompiledPart:
 
     def __init__(self, variant: "Variant", part: str, inputs: Mapping[str, Array], report: Report) -> None:
         self._part, self._dtype = part, variant.dtype
-        self._kept = variant.max_compiled_sizes or (KEPT_PROGRAMS if backend().SHARES_WEIGHTS else 1)
-        self._programs: OrderedDict[tuple[tuple[int, ...], ...], Program] = OrderedDict()
-        self._model = load_part(variant, part, report)
-        report("compiling", None)
-        self._program(list(inputs.values()))
+        self._limit = variant.max_compiled_sizes or (KEPT_PROGRAMS if backend().SHARES_WEIGHTS else 1)
+        self._programs: OrderedDict[Shapes, Program] = OrderedDict()
+        self._load = partial(load_part, variant, part)
+        self._model: keras.Model | None = None
+        arrays = list(inputs.values())
+        if backend().KEEPS_PROGRAMS:
+            self._programs[_shapes(arrays)] = self._kept_program(variant, arrays, report)
+        else:
+            self._program(arrays, report)
 
     def __call__(self, **inputs: Array) -> npt.NDArray[np.float32]:
         arrays = list(inputs.values())
-        return self._program(arrays)(arrays)
+        return self._program(arrays, unreported)(arrays)
 
-    def _program(self, arrays: list[Array]) -> "Program":
-        shapes = tuple(array.shape for array in arrays)
+    def _kept_program(self, variant: "Variant", arrays: list[Array], report: Report) -> "Program":
+        """The program as an earlier start has kept it; else compiled, and kept for later ones."""
+        variant.parts[self._part].weights.fetch(self._part, report)
+        report("verifying", None)
+        folder = kept_folder(variant, self._part, _shapes(arrays))
+        if folder.is_dir():
+            report("compiling", None)
+            program: Program | None = backend().kept_program(folder, self._dtype)
+            if program is not None:
+                return program
+        program = self._compiled(arrays, report)
+        backend().keep_program(self._model, arrays, folder)
+        return program
+
+    def _program(self, arrays: list[Array], report: Report) -> "Program":
+        shapes = _shapes(arrays)
         if shapes not in self._programs:
-            self._compile(shapes, arrays)
+            while len(self._programs) >= self._limit:
+                self._programs.popitem(last=False)
+            self._programs[shapes] = self._compiled(arrays, report)
         self._programs.move_to_end(shapes)
         return self._programs[shapes]
 
-    def _compile(self, shapes: tuple[tuple[int, ...], ...], arrays: list[Array]) -> None:
-        while len(self._programs) >= self._kept:
-            self._programs.popitem(last=False)
-        logger.info("compiling the %s for inputs of shapes %s", self._part, ", ".join(map(str, shapes)))
-        self._programs[shapes] = backend().compile_program(self._model, arrays, self._dtype)
+    def _compiled(self, arrays: list[Array], report: Report) -> "Program":
+        if self._model is None:
+            self._model = self._load(report)
+        report("compiling", None)
+        shapes = ", ".join(map(str, _shapes(arrays)))
+        logger.info("compiling the %s for inputs of shapes %s", self._part, shapes)
+        program: Program = backend().compile_program(self._model, arrays, self._dtype)
+        return program
+
+
+def kept_folder(variant: "Variant", part: str, shapes: Shapes) -> Path:
+    """Where the part's graph for these shapes is kept: whatever changes the graph changes the name."""
+    made_of = (
+        variant.parts[part].weights.digest(part),
+        part,
+        shapes,
+        code_digest(),
+        [version(library) for library in LIBRARIES],
+    )
+    return weights_dir() / "programs" / hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
+
+
+def _shapes(arrays: list[Array]) -> Shapes:
+    return tuple(array.shape for array in arrays)

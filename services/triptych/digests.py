@@ -33,6 +33,14 @@ def compute(path: Path, progress: Progress) -> str:
     return sha256.hexdigest()
 
 
+def code_digest() -> str:
+    """The sha256 of this library's own source: what was made by other code is not to be trusted."""
+    sha256 = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        sha256.update(path.read_bytes())
+    return sha256.hexdigest()
+
+
 def remember(path: Path, sha256: str) -> None:
     """Note it in WEIGHTS_DIR, where that can be written: otherwise it is computed again the next time."""
     note = _note(path)

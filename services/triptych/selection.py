@@ -43,7 +43,11 @@ SETTINGS = {
         "tensorflow",
         "Which library computes: `tensorflow`, `openvino`, `jax` or `torch`, where it is installed.",
     ),
-    "WEIGHTS_DIR": ("", "Where downloaded weights are kept; `~/.cache/triptych` if empty."),
+    "WEIGHTS_DIR": (
+        "",
+        "Where downloaded weights are kept, and up to 8 GiB of OpenVINO's programs made from them; "
+        "`~/.cache/triptych` if empty.",
+    ),
     "HF_ENDPOINT": ("", "Where weights are downloaded from, instead of the Hugging Face Hub."),
     "HF_TOKEN": ("", "Token for downloads."),
     "HF_HUB_OFFLINE": ("", "`1`: use the weights that are there, ask no network."),

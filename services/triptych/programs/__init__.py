@@ -1,8 +1,9 @@
 """Models compiled for one set of input shapes, on the Keras backend in use.
 
 Each backend's module has `place`, which gives a variable its value; `compile_program`; `POLICIES`, the
-Keras dtype policies that differ from the dtype asked for; and `SHARES_WEIGHTS`, whether the
-programs of one model use the same copy of its weights.
+Keras dtype policies that differ from the dtype asked for; `SHARES_WEIGHTS`, whether the programs
+of one model use the same copy of its weights; and `KEEPS_PROGRAMS`, whether it has `keep_program`
+and `kept_program`, with which a later start needs no model.
 """
 
 from importlib import import_module

@@ -10,6 +10,7 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,10 +21,12 @@ import openvino.opset13 as ops
 from keras.src.backend.openvino.core import OpenVINOKerasTensor
 
 from ..selection import weights_dir
+from . import kept
 from .layout import Array, Axes, Program, copy_into
 
 POLICIES = {"bfloat16": "float32", "float16": "float32"}
 SHARES_WEIGHTS = False
+KEEPS_PROGRAMS = True
 KERNEL_TO_OIHW = (3, 2, 0, 1)
 OIHW_TO_KERNEL = (2, 3, 1, 0)
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -43,11 +46,30 @@ def place(variable: keras.Variable, array: Array, axes: Axes) -> None:
 
 def compile_program(model: keras.Model, examples: Sequence[Array], dtype: str) -> Program:
     """Trace the model for these shapes and compile it, computing in `dtype`."""
+    return _compiled(_traced(model, examples), dtype)
+
+
+def kept_program(folder: Path, dtype: str) -> Program | None:
+    """The program of the graph that an earlier start has kept in the folder, or None."""
+    graph = kept.load(folder)
+    return None if graph is None else _compiled(graph, dtype)
+
+
+def keep_program(model: keras.Model, examples: Sequence[Array], folder: Path) -> None:
+    """Keep the model's graph for these shapes in the folder, in the background, where that is worth it."""
+    kept.keep_in_background(_traced(model, examples), folder)
+
+
+def _traced(model: keras.Model, examples: Sequence[Array]) -> ov.Model:
     parameters = [ops.parameter(list(example.shape), example.dtype) for example in examples]
     inputs = [OpenVINOKerasTensor(parameter.output(0)) for parameter in parameters]
     output = model.call(inputs if len(inputs) > 1 else inputs[0])
     graph = ov.Model([ops.result(output.output)], parameters)
     _take_kernels_as_they_are(graph)
+    return graph
+
+
+def _compiled(graph: ov.Model, dtype: str) -> Program:
     compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype]})
 
     def program(inputs: Sequence[Array]) -> npt.NDArray[np.float32]:

@@ -13,6 +13,7 @@ from .layout import Array, Axes, Program, numpy_dtype, reordered
 
 POLICIES: dict[str, str] = {}
 SHARES_WEIGHTS = True
+KEEPS_PROGRAMS = False
 
 
 def place(variable: keras.Variable, array: Array, axes: Axes) -> None:
