@@ -10,8 +10,8 @@ from benchmarks.results import Results
 from benchmarks.trial import Record, Trial
 
 
-def parser(description: str | None, repeats: int) -> argparse.ArgumentParser:
-    """A parser of the options that all commands have."""
+def parser(description: str | None, repeats: int | None = None) -> argparse.ArgumentParser:
+    """A parser of the options that all commands have, and --repeats for those that time calls."""
     options = argparse.ArgumentParser(description=description)
     options.add_argument(
         "--only",
@@ -21,9 +21,10 @@ def parser(description: str | None, repeats: int) -> argparse.ArgumentParser:
     )
     options.add_argument("--list", action="store_true", help="name what would be measured, and stop")
     options.add_argument("--fresh", action="store_true", help="measure again what is finished")
-    options.add_argument(
-        "--repeats", type=int, default=repeats, help=f"timed calls after the first (default {repeats})"
-    )
+    if repeats is not None:
+        options.add_argument(
+            "--repeats", type=int, default=repeats, help=f"timed calls after the first (default {repeats})"
+        )
     options.add_argument(
         "--cache",
         type=Path,

@@ -1,7 +1,7 @@
-"""Small bar charts that can be read without colours."""
+"""Small charts that can be read without colours."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,9 @@ from typing import Any
 OURS = {"color": "0.25", "edgecolor": "black"}
 PEER = {"color": "0.85", "edgecolor": "black", "hatch": "///"}
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo", "+++")
+
+MARKS = "os^vDx+*<>ph"
+DASHES = ("-", "--", ":", "-.", (0, (7, 2)))
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,30 @@ def draw(path: Path, panels: dict[str, Sequence[Bar]], unit: str, pieces: Sequen
     )
     for axis, (title, bars) in zip(axes[:, 0], panels.items(), strict=True):
         _panel(axis, title, bars, unit, pieces)
+    figure.tight_layout()
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def lines(path: Path, series: Mapping[str, Mapping[int, float]], across: str, upwards: str) -> None:
+    """One line through each series' points, told apart by marks and dashes; the axes' names."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots(figsize=(7.5, 4.5))
+    for number, (label, points) in enumerate(series.items()):
+        mark, dashes = MARKS[number % len(MARKS)], DASHES[number % len(DASHES)]
+        axis.plot(
+            points.keys(), points.values(), label=label, marker=mark, ls=dashes, color="0.3", lw=1, ms=4
+        )
+    axis.set_xlabel(across, fontsize=8)
+    axis.set_ylabel(upwards, fontsize=8)
+    axis.tick_params(labelsize=7)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(fontsize=7, frameon=False, handlelength=4)
     figure.tight_layout()
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)

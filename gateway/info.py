@@ -36,6 +36,7 @@ class Info(BaseModel):
     """The answer to `GET /info`, which a plain endpoint does not have.
 
     `shapes` are those of the stage's own size, without the batch axis; `sizes` is None where it has no other.
+    `resampling` are the samplers that can repeat a step.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -48,7 +49,9 @@ class Info(BaseModel):
     limits: dict[str, int] = {}
     defaults: dict[str, int | float] = {}
     extras: list[str] = []
+    samplers: list[str] = []
     schedules: list[str] = []
+    resampling: list[str] = []
 
     @field_validator("shapes")
     @classmethod

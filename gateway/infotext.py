@@ -3,8 +3,17 @@
 from . import __version__
 from .requests import GenerateRequest, GenerateResult
 
-SAMPLER = "DDIM"
-"""What the stages' denoising step is, whichever timesteps it visits."""
+SAMPLERS = {
+    "ddim": "DDIM",
+    "euler": "Euler",
+    "euler_ancestral": "Euler a",
+    "dpmpp_2m": "DPM++ 2M",
+    "heun": "Heun",
+    "lcm": "LCM",
+}
+"""What AUTOMATIC1111 calls the stages' samplers."""
+DEFAULT_SAMPLER = "ddim"
+"""What a stage denoises with that was not told."""
 
 
 def infotext(request: GenerateRequest, result: GenerateResult, index: int) -> str:
@@ -12,7 +21,7 @@ def infotext(request: GenerateRequest, result: GenerateResult, index: int) -> st
     picture = result.pictures[index]
     settings = {
         "Steps": result.steps,
-        "Sampler": SAMPLER,
+        "Sampler": SAMPLERS[request.sampler or DEFAULT_SAMPLER],
         "Schedule type": request.schedule,
         "CFG scale": f"{result.guidance_scale:g}",
         "Seed": result.seeds[index],

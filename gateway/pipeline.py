@@ -138,12 +138,12 @@ class Run:
         return {"inputs": self._request.prompt, **self._batch(), **extras}
 
     def _denoising(self) -> dict[str, Any]:
-        extras = {"schedule": self._request.schedule} if self._request.schedule else {}
+        asked = {"sampler": self._request.sampler, "schedule": self._request.schedule}
         return {
             "num_steps": self.plan.steps,
             "unconditional_guidance_scale": self.plan.guidance_scale,
             "seed": self.plan.seed,
-            **extras,
+            **{name: value for name, value in asked.items() if value},
         }
 
     def _tensor(self, stage: str, value: Any, tensor: str) -> str:

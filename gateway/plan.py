@@ -70,16 +70,30 @@ def _check_limits(request: GenerateRequest, infos: Infos, denoiser: str) -> None
             f"each has the next seed; got {request.seed}.",
             field="seed",
         )
-    schedules = info.schedules if info else []
-    if request.schedule and schedules and request.schedule not in schedules:
-        raise InvalidRequest(
-            f"schedule must be one of {', '.join(schedules)}; got {request.schedule}.", field="schedule"
-        )
+    if info:
+        _check_known("sampler", request.sampler, info.samplers)
+        _check_known("schedule", request.schedule, info.schedules)
+        _check_resampling(request, info.resampling)
 
 
 def _check_range(field: str, value: int, limit: int) -> None:
     if not 1 <= value <= limit:
         raise InvalidRequest(f"{field} must be 1 to {limit}; got {value}.", field=field)
+
+
+def _check_known(field: str, value: str | None, known: list[str]) -> None:
+    if value and known and value not in known:
+        raise InvalidRequest(f"{field} must be one of {', '.join(known)}; got {value}.", field=field)
+
+
+def _check_resampling(request: GenerateRequest, resampling: list[str]) -> None:
+    resamples = request.inpainting.num_resamples if request.inpainting else 1
+    if resamples > 1 and request.sampler and resampling and request.sampler not in resampling:
+        raise InvalidRequest(
+            f"num_resamples must be 1 with the sampler {request.sampler}: steps can be repeated with "
+            f"{', '.join(resampling)}; got {resamples}.",
+            field="num_resamples",
+        )
 
 
 def _check_same_model(infos: Infos) -> None:
@@ -103,6 +117,7 @@ def _warnings(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str
     asked = [
         (prompter, "negative_prompt", "negative_prompt", bool(request.negative_prompt)),
         (denoiser, "seed", "seed", request.seed is not None),
+        (denoiser, "sampler", "sampler", request.sampler is not None),
         (denoiser, "schedule", "schedule", request.schedule is not None),
     ]
     if denoiser == "all_in_one":

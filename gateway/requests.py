@@ -27,6 +27,7 @@ class GenerateRequest:
     steps: int | None = None
     guidance_scale: float | None = None
     seed: int | None = None
+    sampler: str | None = None
     schedule: str | None = None
     size: tuple[int, int] | None = None
     inpainting: Inpainting | None = None

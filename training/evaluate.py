@@ -68,19 +68,22 @@ def autoencoder_scores(painter: Painter, eye: keras.Model, chosen: list[Subject]
 def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Scores:
     """Shares of pictures that show the concept, plain background, scene and object colour asked for.
 
+    `all` is the share that shows all of it.
     `shuffled` compares concepts with those of other prompts: what guessing would give.
     """
     labels = np.array([labels_of(subject) for subject in chosen])
     guesses = probe.guesses(eye, images)
     right = guesses == labels
     plain = np.array([subject.background in COLOURS for subject in chosen])
-    flat = [nearest_colour(image) == s.background for image, s in zip(images, chosen, strict=True)]
+    flat = np.array([nearest_colour(image) == s.background for image, s in zip(images, chosen, strict=True)])
+    uncoloured = labels[:, 2] < 0
     others = np.random.default_rng(0).permutation(len(chosen))
     parts = {
         "concept": right[:, 0],
-        "background": np.array(flat)[plain],
+        "background": flat[plain],
         "scene": right[~plain, 1],
-        "colour": right[labels[:, 2] >= 0, 2],
+        "colour": right[~uncoloured, 2],
+        "all": right[:, 0] & np.where(plain, flat, right[:, 1]) & (uncoloured | right[:, 2]),
         "shuffled": guesses[:, 0] == labels[others, 0],
     }
     return {name: round(float(part.mean()), 4) for name, part in parts.items() if len(part)}

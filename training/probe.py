@@ -10,7 +10,7 @@ from keras import layers
 
 from training.concepts import BACKGROUNDS, CONCEPTS, HUES
 from training.data import load
-from training.latents import codec, load_latents
+from training.export import shipped
 from training.optimizer import muon
 from training.paths import RUNS
 from training.session import Checkpoint, Session, cosine, run
@@ -65,15 +65,17 @@ class Batches(keras.utils.PyDataset):
 def train(minutes: float) -> None:
     """Train for so many minutes in all, counting those of earlier runs."""
     pictures = load()
-    rebuilt = codec().decode(load_latents()[:RECONSTRUCTIONS].astype(np.float32))
+    codec = shipped().codec
+    rebuilt = codec.decode(codec.encode(pictures.images[:RECONSTRUCTIONS]))
     batches = Batches(pictures.images, rebuilt, pictures.labels)
     run(build(), batches, Session(CHECKPOINT, minutes, cosine(2e-3)))
 
 
 def trained() -> keras.Model:
-    """The probe with the average of its weights."""
+    """The probe with the average of its weights. Raises FileNotFoundError where none was trained."""
     model = build()
-    CHECKPOINT.restore_average(model)
+    if not CHECKPOINT.restore_average(model):
+        raise FileNotFoundError("there is no probe: run `python -m training data`, then `… probe`")
     return model
 
 

@@ -1,8 +1,7 @@
-"""Pictures from prompts, many at a time, with the project's own schedule and sampler."""
+"""Pictures from prompts, many at a time, with the project's own schedules and samplers."""
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 import keras
@@ -11,8 +10,8 @@ import numpy as np
 from training.latents import Codec
 from triptych.denoise import timestep_embedding
 from triptych.models.tiny import LATENT_SHAPE, MAX_TOKENS
-from triptych.samplers import Known, PredictNoise, ddim, inpaint
-from triptych.schedule import make_schedule
+from triptych.samplers import DEFAULT_SAMPLER, SAMPLERS, Denoising, Known, Noise, Predict, State
+from triptych.schedule import DEFAULT_SCHEDULE, make_schedule
 from triptych.tokenizer import encode
 
 ROWS = 64
@@ -26,32 +25,37 @@ class Painter:
     diffusion: keras.Model
     codec: Codec
 
-    def paint(self, prompts: list[str], guidance: float, steps: int = 20, seed: int = 0) -> np.ndarray:
+    def paint(
+        self,
+        prompts: list[str],
+        guidance: float,
+        steps: int = 20,
+        seed: int = 0,
+        sampler: str = DEFAULT_SAMPLER,
+        schedule: str = DEFAULT_SCHEDULE,
+    ) -> np.ndarray:
         """Images, uint8 (n, 64, 64, 3)."""
-        return self.codec.decode(self._latents(prompts, guidance, steps, seed, None))
+        denoising = Denoising(SAMPLERS[sampler], make_schedule(steps, schedule))
+        return self.codec.decode(self._latents(prompts, guidance, denoising, seed))
 
     def repaint(self, prompts: list[str], guidance: float, known: Known, steps: int = 20) -> np.ndarray:
         """Images with the kept regions of the known latents (n, 8, 8, 4), for at most 64 prompts."""
-        return self.codec.decode(self._latents(prompts, guidance, steps, 0, known))
+        denoising = Denoising(SAMPLERS[DEFAULT_SAMPLER], make_schedule(steps), known=known)
+        return self.codec.decode(self._latents(prompts, guidance, denoising, 0))
 
-    def _latents(
-        self, prompts: list[str], guidance: float, steps: int, seed: int, known: Known | None
-    ) -> np.ndarray:
-        rng = np.random.default_rng(seed)
-        schedule = make_schedule(steps)
+    def _latents(self, prompts: list[str], guidance: float, denoising: Denoising, seed: int) -> np.ndarray:
+        noise = Noise.seeded(seed)
         rows = []
         for start in range(0, len(prompts), ROWS):
             part = prompts[start : start + ROWS]
-            noise = rng.standard_normal((len(part), *LATENT_SHAPE), np.float32)
-            predict = self._guided(part, guidance)
-            walk = inpaint(predict, noise, schedule, known, rng) if known else ddim(predict, noise, schedule)
-            rows.append(deque(walk, maxlen=1)[0])
+            latent, noise = noise.draw((len(part), *LATENT_SHAPE))
+            rows.append(denoising.run(State(latent, noise), self._guided(part, guidance)))
         return np.concatenate(rows)
 
-    def _guided(self, prompts: list[str], guidance: float) -> PredictNoise:
+    def _guided(self, prompts: list[str], guidance: float) -> Predict:
         contexts = self._contexts([""] * len(prompts) + prompts)
 
-        def predict(latent: np.ndarray, timestep: int) -> np.ndarray:
+        def predict(latent: np.ndarray, timestep: float) -> np.ndarray:
             embedding = np.repeat(timestep_embedding(timestep), 2 * len(prompts), axis=0)
             both = [np.concatenate([latent, latent]), embedding, contexts]
             without, conditional = np.split(self.diffusion.predict_on_batch(both), 2)

@@ -58,10 +58,15 @@ class TextToImage(BaseModel):
         Field(ge=0, le=MAX_SEED, description="Image k is made with seed + k; null for a random one."),
         Must("a whole number from 0 to 2^63-1, or null"),
     ] = None
+    sampler: Annotated[
+        Literal["ddim", "euler", "euler_ancestral", "dpmpp_2m", "heun", "lcm"] | None,
+        Field(description="How a step is made of what the model finds; null for the stage's own choice."),
+        Must("ddim, euler, euler_ancestral, dpmpp_2m, heun, lcm or null"),
+    ] = None
     schedule: Annotated[
-        Literal["keras-cv", "range"] | None,
-        Field(description="Which timesteps are visited; null for the model's own choice."),
-        Must("keras-cv, range or null"),
+        Literal["keras-cv", "range", "leading", "trailing", "karras", "lcm"] | None,
+        Field(description="Which timesteps are visited; null for the sampler's own choice."),
+        Must("keras-cv, range, leading, trailing, karras, lcm or null"),
     ] = None
     size: Annotated[
         str | None,
@@ -86,6 +91,7 @@ class TextToImage(BaseModel):
             steps=self.steps,
             guidance_scale=self.guidance_scale,
             seed=self.seed,
+            sampler=self.sampler,
             schedule=self.schedule,
             size=_size(self.size),
             inpainting=inpainting,
@@ -175,6 +181,7 @@ TEXT_TO_IMAGE_EXAMPLES: dict[str, Any] = {
             "steps": 20,
             "guidance_scale": 4.0,
             "seed": 42,
+            "sampler": "ddim",
             "schedule": "keras-cv",
             "output_format": "png",
         }

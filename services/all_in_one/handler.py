@@ -12,14 +12,14 @@ from triptych.variants import chosen_variant
 from triptych.weights import Report, unreported
 from triptych.wire import encode_tensor
 
-EXTRAS = ["negative_prompt", "seed", "schedule", "num_steps", "unconditional_guidance_scale"]
+EXTRAS = ["negative_prompt", "seed", "sampler", "schedule", "num_steps", "unconditional_guidance_scale"]
 
 
 class EndpointHandler:
     """`{"inputs": prompt, "batch_size": 1}` to base64 images, uint8 (batch, height, width, 3).
 
-    Extras: `negative_prompt`, `seed`, `schedule`, `num_steps`, `unconditional_guidance_scale`, `height`,
-    `width`.
+    Extras: `negative_prompt`, `seed`, `sampler`, `schedule`, `num_steps`, `unconditional_guidance_scale`,
+    `height`, `width`.
     """
 
     def __init__(self, path: str = "", report: Report = unreported) -> None:

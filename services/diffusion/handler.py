@@ -14,7 +14,8 @@ from triptych.wire import encode_tensor
 class EndpointHandler:
     """`{"inputs": [context, unconditional context], "batch_size", "num_steps", …}` to a base64 latent.
 
-    The latent is float32 (batch, height / 8, width / 8, 4). Extras: `seed`, `schedule`, `height`, `width`.
+    The latent is float32 (batch, height / 8, width / 8, 4). Extras: `seed`, `sampler`, `schedule`, `height`,
+    `width`.
     """
 
     def __init__(self, path: str = "", report: Report = unreported) -> None:
@@ -29,4 +30,4 @@ class EndpointHandler:
 
     def info(self) -> dict[str, Any]:
         shapes = self._variant.shapes("context", "unconditional_context", "latent")
-        return describe_denoising_stage("diffusion", self._variant, shapes, ["seed", "schedule"])
+        return describe_denoising_stage("diffusion", self._variant, shapes, ["seed", "sampler", "schedule"])

@@ -1,15 +1,11 @@
 """The middle panel: noise and a context become a latent."""
 
-from collections import deque
-from math import sqrt
-
 import numpy as np
 import numpy.typing as npt
 
 from .compiled import CompiledPart
-from .models.kerascv import ALPHAS_CUMPROD
 from .requests import DenoiseSettings
-from .samplers import Known, PredictNoise, ddim, initial_noise, inpaint
+from .samplers import Denoising, Known, Latent, Noise, Predict
 from .variants import LATENT_CHANNELS, Variant
 from .weights import Report
 
@@ -17,11 +13,10 @@ TIMESTEP_WIDTH = 320
 MAX_PERIOD = 10_000
 
 Context = npt.NDArray[np.float32]
-Latent = npt.NDArray[np.float32]
 
 
 class Denoiser:
-    """Latents from contexts. Each image has a generator of its own, so that it is the same in any batch."""
+    """Latents from contexts. Each image has noise of its own, so that it is the same in any batch."""
 
     def __init__(self, variant: Variant, report: Report, inpaints: bool = False) -> None:
         if variant.unet_channels != LATENT_CHANNELS and not inpaints:
@@ -62,22 +57,18 @@ class Denoiser:
         known: Known | None,
         conditioning: Latent | None,
     ) -> Latent:
-        rng = np.random.Generator(np.random.PCG64(seed))
-        noise = initial_noise(rng, self._variant.shapes("latent", size=settings.size)["latent"])
+        denoising = Denoising(settings.sampler, settings.schedule, self._variant.prediction, known)
+        shape = self._variant.shapes("latent", size=settings.size)["latent"]
         predict = self._guided(context, unconditional, settings.guidance_scale, conditioning)
-        if known is None:
-            steps = ddim(predict, noise, settings.schedule)
-        else:
-            steps = inpaint(predict, noise, settings.schedule, known, rng)
-        return deque(steps, maxlen=1)[0]
+        return denoising.run(denoising.start(Noise.seeded(seed), shape), predict)
 
     def _guided(
         self, context: Context, unconditional: Context, scale: float, conditioning: Latent | None
-    ) -> PredictNoise:
-        """The noise in a latent, guided away from the unconditional one; both halves in one batch."""
+    ) -> Predict:
+        """What the UNet predicts, guided away from the unconditional prediction; both halves in one batch."""
         contexts = np.stack([unconditional, context])
 
-        def predict(latent: Latent, timestep: int) -> Latent:
+        def predict(latent: Latent, timestep: float) -> Latent:
             seen = latent if conditioning is None else np.concatenate([latent, conditioning], axis=-1)
             without, conditional = self._model(
                 latent=np.stack([seen, seen]),
@@ -85,22 +76,12 @@ class Denoiser:
                 context=contexts,
             )
             guided: Latent = without + np.float32(scale) * (conditional - without)
-            return (
-                guided
-                if self._variant.prediction == "epsilon"
-                else noise_of_velocity(guided, latent, timestep)
-            )
+            return guided
 
         return predict
 
 
-def noise_of_velocity(velocity: Latent, latent: Latent, timestep: int) -> Latent:
-    """The noise in a latent, from the velocity that v-prediction finds (arXiv:2202.00512, appendix D)."""
-    alpha = ALPHAS_CUMPROD[timestep]
-    return np.float32(sqrt(alpha)) * velocity + np.float32(sqrt(1 - alpha)) * latent
-
-
-def timestep_embedding(timestep: int) -> npt.NDArray[np.float32]:
+def timestep_embedding(timestep: float) -> npt.NDArray[np.float32]:
     """The sinusoidal embedding, float32 (1, 320): cosines, then sines (as in keras-cv)."""
     half = TIMESTEP_WIDTH // 2
     frequencies = np.exp(-np.log(MAX_PERIOD) * np.arange(half, dtype=np.float32) / half)

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import __version__
 from .requests import MAX_BATCH, MAX_STEPS
+from .samplers import NOISE, SAMPLERS
 from .schedule import SCHEDULES
 from .variants import PROMPT_TOKENS, Variant
 from .weights import short_hash
@@ -48,7 +49,7 @@ def describe_stage(
 def describe_denoising_stage(
     stage: str, variant: Variant, shapes: Mapping[str, Shape], extras: list[str]
 ) -> dict[str, Any]:
-    """The card of a stage that denoises: also its defaults, schedules and how many steps it takes."""
+    """The card of a stage that denoises: also its defaults, noise, samplers, schedules and how many steps."""
     card = describe_stage(stage, variant, "diffusion", shapes, extras)
     card["limits"]["num_steps"] = MAX_STEPS
     return card | {
@@ -56,6 +57,8 @@ def describe_denoising_stage(
             "num_steps": variant.num_steps,
             "unconditional_guidance_scale": variant.guidance_scale,
         },
+        "noise": NOISE,
+        "samplers": list(SAMPLERS),
         "schedules": list(SCHEDULES),
     }
 

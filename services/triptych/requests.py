@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .fields import Fields
-from .schedule import DEFAULT_SCHEDULE, SCHEDULES, Schedule, make_schedule
+from .samplers import DEFAULT_SAMPLER, SAMPLERS, Sampler
+from .schedule import SCHEDULES, Schedule, make_schedule
 from .variants import Size, Variant
 from .wire import InvalidField, Shape
 
@@ -18,12 +19,16 @@ MAX_GUIDANCE = 100
 
 @dataclass(frozen=True)
 class DenoiseSettings:
-    """How to denoise a batch: one seed an image, the schedule, how far to go towards the prompt, the size."""
+    """How to denoise a batch: a seed for each image, and what all share.
+
+    `guidance_scale` is how far to go towards the prompt, `size` (height, width) in pixels.
+    """
 
     seeds: list[int]
     schedule: Schedule
     guidance_scale: float
     size: Size
+    sampler: Sampler = SAMPLERS[DEFAULT_SAMPLER]
 
     @property
     def batch_size(self) -> int:
@@ -34,9 +39,10 @@ class DenoiseSettings:
         """From the keys that all stages that denoise share; raises InvalidField."""
         seeds = fields.seeds("seed", read_batch_size(fields))
         steps = fields.integer("num_steps", variant.num_steps, 1, MAX_STEPS)
-        name = fields.choice("schedule", DEFAULT_SCHEDULE, list(SCHEDULES))
+        sampler = SAMPLERS[fields.choice("sampler", DEFAULT_SAMPLER, list(SAMPLERS))]
+        schedule = make_schedule(steps, fields.choice("schedule", sampler.schedule, list(SCHEDULES)))
         guidance = fields.number("unconditional_guidance_scale", variant.guidance_scale, 0, MAX_GUIDANCE)
-        return cls(seeds, make_schedule(steps, name), guidance, read_size(fields, variant))
+        return cls(seeds, schedule, guidance, read_size(fields, variant), sampler)
 
 
 def read_batch_size(fields: Fields) -> int:

@@ -64,8 +64,13 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("diffusion", {"inputs": [CONTEXT, CONTEXT], "seed": [1, 2]}, "seed .* list of 1"),
     (
         "diffusion",
-        {"inputs": [CONTEXT, CONTEXT], "schedule": "karras"},
-        "schedule must be one of keras-cv, range",
+        {"inputs": [CONTEXT, CONTEXT], "schedule": "even"},
+        "schedule must be one of keras-cv, range, leading, trailing, karras, lcm; got .*'even'",
+    ),
+    (
+        "diffusion",
+        {"inputs": [CONTEXT, CONTEXT], "sampler": "Euler a"},
+        "sampler must be one of ddim, euler, euler_ancestral, dpmpp_2m, heun, lcm; got .*'Euler a'",
     ),
     ("inpainting", {"inputs": [CONTEXT, CONTEXT]}, "inputs must be a list of 4 base64 tensors"),
     (
@@ -74,6 +79,11 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         r"inputs\[2\] \(image\) .*uint8.*\(64, 64, 3\)",
     ),
     ("inpainting", {"inputs": [CONTEXT, CONTEXT, IMAGE, MASK], "num_resamples": 0}, "num_resamples .* got 0"),
+    (
+        "inpainting",
+        {"inputs": [CONTEXT, CONTEXT, IMAGE, MASK], "num_resamples": 3, "sampler": "dpmpp_2m"},
+        "num_resamples must be 1 unless the sampler is ddim, euler, euler_ancestral, heun, lcm; got 3",
+    ),
     ("decoder", {"inputs": LATENT, "batch_size": 2}, r"inputs must be .*\(2, 8, 8, 4\)"),
     ("decoder", {"inputs": tensor(1, 8, 8, 4, value=np.inf)}, "inputs .*finite"),
     ("decoder", {"inputs": None}, "inputs must be base64"),

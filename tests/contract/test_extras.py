@@ -59,6 +59,21 @@ def test_schedules_differ(stage_url: StageUrl) -> None:
     assert latent(stage_url, inputs, seed=1, schedule="range") != ours
 
 
+def test_samplers_differ_but_for_one_with_two_names(stage_url: StageUrl) -> None:
+    inputs = contexts(stage_url)
+    samplers = requests.get(f"{stage_url('diffusion')}/info", timeout=5).json()["samplers"]
+    assert samplers == ["ddim", "euler", "euler_ancestral", "dpmpp_2m", "heun", "lcm"]
+    made = {sampler: latent(stage_url, inputs, seed=1, sampler=sampler) for sampler in samplers}
+    assert made["ddim"] == made["euler"] == latent(stage_url, inputs, seed=1)
+    assert len(set(made.values())) == len(samplers) - 1
+
+
+def test_a_denoising_stage_names_its_noise_and_inpainting_what_repeats_steps(stage_url: StageUrl) -> None:
+    info = requests.get(f"{stage_url('inpainting')}/info", timeout=5).json()
+    assert info["noise"] == "pcg64-v1"
+    assert info["resampling"] == [sampler for sampler in info["samplers"] if sampler != "dpmpp_2m"]
+
+
 def test_guidance_of_zero_ignores_the_prompt(stage_url: StageUrl) -> None:
     context, unconditional = contexts(stage_url)
     with_prompt = latent(stage_url, [context, unconditional], seed=1, unconditional_guidance_scale=0)
@@ -70,8 +85,12 @@ def test_guidance_of_zero_ignores_the_prompt(stage_url: StageUrl) -> None:
     ("stage", "shapes", "extras"),
     [
         ("text_encoder", {"context", "unconditional_context"}, {"negative_prompt"}),
-        ("diffusion", {"context", "unconditional_context", "latent"}, {"seed", "schedule"}),
-        ("inpainting", {"context", "unconditional_context", "image", "mask", "latent"}, {"seed", "schedule"}),
+        ("diffusion", {"context", "unconditional_context", "latent"}, {"seed", "sampler", "schedule"}),
+        (
+            "inpainting",
+            {"context", "unconditional_context", "image", "mask", "latent"},
+            {"seed", "sampler", "schedule"},
+        ),
         ("decoder", {"latent", "image"}, set()),
     ],
 )

@@ -22,7 +22,7 @@ from triptych.fields import Fields
 from triptych.locations import LocalPath
 from triptych.models import kerascv
 from triptych.requests import DenoiseSettings
-from triptych.samplers import initial_noise
+from triptych.samplers import Noise
 from triptych.schedule import make_schedule
 from triptych.tokenizer import VOCABULARY
 from triptych.variants import Size, full_variant
@@ -81,9 +81,7 @@ def _loaded(build: Callable[[], Any], path: Path) -> Any:
 
 
 def _by_keras_cv(model: Any, request: dict[str, Any], size: Size) -> Picture:
-    noise = initial_noise(
-        np.random.Generator(np.random.PCG64(request["seed"])), (size[0] // 8, size[1] // 8, 4)
-    )
+    noise, _ = Noise.seeded(request["seed"]).draw((size[0] // 8, size[1] // 8, 4))
     pictures: npt.NDArray[np.uint8] = model.generate_image(
         model.encode_text(request["inputs"]),
         negative_prompt=request.get("negative_prompt"),

@@ -29,10 +29,13 @@ SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
 }
 EXTRAS = {
     "text_encoder": ["negative_prompt"],
-    "diffusion": ["seed", "schedule"],
-    "inpainting": ["seed", "schedule"],
+    "diffusion": ["seed", "sampler", "schedule"],
+    "inpainting": ["seed", "sampler", "schedule"],
     "decoder": [],
-    "all_in_one": ["negative_prompt", "seed", "schedule", "num_steps", "unconditional_guidance_scale"],
+    "all_in_one": [
+        *("negative_prompt", "seed", "sampler", "schedule"),
+        *("num_steps", "unconditional_guidance_scale"),
+    ],
 }
 HASHES = dict(
     zip(SHAPES, ("1111111111", "0123456789", "3333333333", "4444444444", "5555555555"), strict=True)
@@ -90,11 +93,14 @@ class FakeStage:
         }
         if self.sizes:
             card["sizes"] = self.sizes
-        more = {
+        more: dict[str, Any] = {
             "limits": {"batch_size": 16, "num_steps": 250},
             "defaults": {"num_steps": 20, "unconditional_guidance_scale": 4.0},
+            "samplers": ["ddim", "dpmpp_2m", "euler_ancestral"],
             "schedules": ["keras-cv", "range"],
         }
+        if self.name == "inpainting":
+            more["resampling"] = ["ddim", "euler_ancestral"]
         return card | more if denoises else card
 
     def answer(self, data: dict[str, Any]) -> Any:

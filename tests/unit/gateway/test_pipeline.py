@@ -48,8 +48,9 @@ def test_a_prompt_passes_through_three_stages_in_the_words_of_the_contract(
 
 
 def test_extras_travel_when_they_are_asked_for(gateway: httpx.Client, fakes: Fakes) -> None:
-    answer = made(gateway, negative_prompt="green", schedule="range", seed=2**63 - 1)
+    answer = made(gateway, negative_prompt="green", sampler="dpmpp_2m", schedule="range", seed=2**63 - 1)
     assert fakes["text_encoder"].requests[0]["negative_prompt"] == "green"
+    assert fakes["diffusion"].requests[0]["sampler"] == "dpmpp_2m"
     assert fakes["diffusion"].requests[0]["schedule"] == "range"
     assert fakes["diffusion"].requests[0]["seed"] == 2**63 - 1
     assert answer["warnings"] == []
@@ -115,8 +116,9 @@ def test_plain_endpoints_do_by_the_bare_contract(fresh_gateway: httpx.Client, fa
 
 def test_extras_that_nobody_announces_are_warned_of(fresh_gateway: httpx.Client, fakes: Fakes) -> None:
     fakes["text_encoder"].plain = fakes["diffusion"].plain = True
-    answer = made(fresh_gateway, negative_prompt="green", seed=1, schedule="range")
-    assert [warning.split()[0] for warning in answer["warnings"]] == ["negative_prompt", "seed", "schedule"]
+    answer = made(fresh_gateway, negative_prompt="green", seed=1, sampler="heun", schedule="range")
+    fields = [warning.split()[0] for warning in answer["warnings"]]
+    assert fields == ["negative_prompt", "seed", "sampler", "schedule"]
     assert fakes["text_encoder"].requests[0]["negative_prompt"] == "green"
 
 
@@ -125,7 +127,14 @@ def test_one_stage_for_everything_is_one_call(
 ) -> None:
     gateway = start_gateway(all_in_one_url=urls["all_in_one"])
     answer = made(
-        gateway, num_images=2, negative_prompt="green", steps=9, guidance_scale=2, seed=3, schedule="range"
+        gateway,
+        num_images=2,
+        negative_prompt="green",
+        steps=9,
+        guidance_scale=2,
+        seed=3,
+        sampler="dpmpp_2m",
+        schedule="range",
     )
     assert fakes["all_in_one"].requests == [
         {
@@ -135,6 +144,7 @@ def test_one_stage_for_everything_is_one_call(
             "num_steps": 9,
             "unconditional_guidance_scale": 2.0,
             "seed": 3,
+            "sampler": "dpmpp_2m",
             "schedule": "range",
         }
     ]
@@ -189,6 +199,30 @@ def test_inpainting_sends_image_and_mask_by_the_contract(gateway: httpx.Client, 
     assert np.array_equal(pixels, image)
     assert (keep[16:48, 16:32] == 0).all()
     assert keep.sum() == 64 * 64 - 32 * 16
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "known"),
+    [("sampler", "heun", "ddim, dpmpp_2m, euler_ancestral"), ("schedule", "karras", "keras-cv, range")],
+)
+def test_what_a_stage_does_not_know_is_refused_with_what_it_knows(
+    gateway: httpx.Client, fakes: Fakes, field: str, value: str, known: str
+) -> None:
+    answer = gateway.post("/v1/txt2img", json={"prompt": "a cat", field: value})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"]["message"] == f"{field} must be one of {known}; got {value}."
+    assert fakes["text_encoder"].requests == []
+
+
+@pytest.mark.parametrize(("sampler", "status"), [("dpmpp_2m", 422), ("euler_ancestral", 200)])
+def test_steps_are_repeated_with_a_sampler_that_can(gateway: httpx.Client, sampler: str, status: int) -> None:
+    image, mask = text_of(noise(64, 64)), text_of(white_box(64, 64, 8, 8, 16, 16))
+    request = {"prompt": "", "image": image, "mask": mask, "num_resamples": 2, "sampler": sampler}
+    answer = gateway.post("/v1/inpaint", json=request)
+    assert answer.status_code == status, answer.text
+    if status == 422:
+        assert answer.json()["error"]["field"] == "num_resamples"
+        assert "must be 1 with the sampler dpmpp_2m" in answer.json()["error"]["message"]
 
 
 def test_a_plain_inpainting_endpoint_gets_the_contracts_own_size(

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from triptych.denoise import Denoiser, noise_of_velocity
+from triptych.denoise import Denoiser
 from triptych.encode import ImageEncoder
 from triptych.models.kerascv import ALPHAS_CUMPROD
 from triptych.requests import DenoiseSettings
@@ -65,15 +65,6 @@ def test_a_unet_for_inpainting_sees_mask_and_masked_image_beside_the_latent() ->
 def test_a_unet_for_inpainting_is_refused_where_nothing_is_painted_around() -> None:
     with pytest.raises(ValueError, match="Painter is made for inpainting: its UNet takes 9 channels"):
         Denoiser(for_inpainting(), unreported)
-
-
-def test_velocity_and_noise_say_the_same_about_a_latent() -> None:
-    image, noise = RNG.standard_normal((2, 8, 8, 4)).astype(np.float32)
-    for timestep in (1, 500, 999):
-        alpha = ALPHAS_CUMPROD[timestep]
-        latent = np.float32(sqrt(alpha)) * image + np.float32(sqrt(1 - alpha)) * noise
-        velocity = np.float32(sqrt(alpha)) * noise - np.float32(sqrt(1 - alpha)) * image
-        np.testing.assert_allclose(noise_of_velocity(velocity, latent, timestep), noise, atol=1e-5)
 
 
 def test_a_model_that_predicts_velocity_is_read_as_one() -> None:

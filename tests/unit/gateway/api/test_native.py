@@ -100,6 +100,7 @@ def test_a_png_carries_the_parameters(gateway: httpx.Client) -> None:
         "prompt": "a red apple",
         "negative_prompt": "grün",
         "seed": 7,
+        "sampler": "euler_ancestral",
         "schedule": "range",
         "num_images": 2,
     }
@@ -107,7 +108,7 @@ def test_a_png_carries_the_parameters(gateway: httpx.Client) -> None:
     assert image.info["parameters"] == (
         "a red apple\n"
         "Negative prompt: grün\n"
-        "Steps: 20, Sampler: DDIM, Schedule type: range, CFG scale: 4, Seed: 8, Size: 64x64, "
+        "Steps: 20, Sampler: Euler a, Schedule type: range, CFG scale: 4, Seed: 8, Size: 64x64, "
         "Model hash: 0123456789, Model: Triptych tiny, VAE hash: 4444444444, Version: Triptych 0.1.0"
     )
     parameters = json.loads(image.info["triptych"])
@@ -143,7 +144,10 @@ BAD_FIELDS = [
     pytest.param({**APPLE, "seed": -1}, "seed", "from 0 to 2^63-1, or null; got -1.", id="a negative seed"),
     pytest.param({**APPLE, "seed": 2**63}, "seed", "seed must be a whole number", id="a seed too large"),
     pytest.param(
-        {**APPLE, "schedule": "karras"}, "schedule", "keras-cv, range or null", id="no such schedule"
+        {**APPLE, "schedule": "even"}, "schedule", "karras, lcm or null; got", id="no such schedule"
+    ),
+    pytest.param(
+        {**APPLE, "sampler": "DDIM"}, "sampler", "must be ddim, euler, euler_a", id="no such sampler"
     ),
     pytest.param({**APPLE, "size": "64"}, "size", "WIDTHxHEIGHT such as 64x64", id="half a size"),
     pytest.param({**APPLE, "size": "0x64"}, "size", "WIDTHxHEIGHT", id="a size of nothing"),
@@ -270,7 +274,7 @@ def test_a_forms_field_that_says_nothing_is_as_good_as_none(
 ) -> None:
     fields = {
         "prompt": nothing,
-        **dict.fromkeys(("steps", "guidance_scale", "seed", "size", "schedule"), nothing),
+        **dict.fromkeys(("steps", "guidance_scale", "seed", "size", "sampler", "schedule"), nothing),
     }
     files = {"image": file_of(noise(64, 64)), "mask": file_of(white_box(64, 64, 8, 8, 16, 16))}
     response = gateway.post("/v1/inpaint", data=fields, files=files)
