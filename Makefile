@@ -4,11 +4,12 @@
 #   ALL_IN_ONE=true      in local mode, start the all-in-one stage as well (port 8005)
 #   START_SECONDS=300    how long `make up` waits until every stage is ready
 #   MODEL, VAE, LORA     which weights, and where MODELS_DIR=models is their folder (README.md has all settings)
+#   STAGE, NAMESPACE     which stage becomes an endpoint, and whose (README.md has the rest)
 #   PROMPT, OUT          what `make generate` draws, and the file that it writes (out/picture.png)
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up local-packages down logs generate download check check-compose test test-parity test-compose train-tiny lock clean
+.PHONY: help up local-packages down logs generate download bundle deploy check check-compose test test-parity test-compose train-tiny lock clean
 
 export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
@@ -39,6 +40,12 @@ generate: ## Draw a picture: make generate PROMPT="a red apple" OUT=apple.png
 
 download: local-packages ## Download the weights of SD_VERSION, MODEL, VAE and LORA ahead of the first start.
 	@scripts/stack.sh download
+
+bundle: .venv/local.stamp ## Write a stage as a repository for a Hugging Face Endpoint: make bundle STAGE=diffusion SD_VERSION=1.4
+	@$(PYTHON) -m endpoints bundle
+
+deploy: .venv/local.stamp ## Make an endpoint of it: make deploy STAGE=diffusion NAMESPACE=you (DRY_RUN=false does it)
+	@$(PYTHON) -m endpoints deploy
 
 check: .venv/dev.stamp check-compose ## Format, lint, types, unit tests, compose files, shell scripts.
 	.venv/bin/ruff format --check .

@@ -8,9 +8,13 @@ if ! docker compose version >/dev/null 2>&1; then
     exit 0
 fi
 
-export DIFFUSION_URL=https://diffusion.example INPAINTING_URL=https://inpainting.example
+export TEXT_ENCODER_URL=https://text.example DIFFUSION_URL=https://diffusion.example
+export INPAINTING_URL=https://inpainting.example DECODER_URL=https://decoder.example
+export ALL_IN_ONE_URL=https://all.example
 for overlays in "" ports gpu "ports gpu" jax "ports jax" torch "gpu torch" all-in-one "all-in-one gpu" \
-    diffusion-remote inpainting-remote "diffusion-remote inpainting-remote" "diffusion-remote ports"; do
+    diffusion-remote inpainting-remote decoder-remote "diffusion-remote inpainting-remote" \
+    "diffusion-remote decoder-remote" "diffusion-remote inpainting-remote decoder-remote" \
+    "diffusion-remote ports" "decoder-remote gpu" all-in-one-remote endpoints; do
     files=(-f compose.yaml)
     for overlay in $overlays; do files+=(-f "compose/$overlay.yaml"); done
     echo "docker compose ${files[*]} config --quiet"

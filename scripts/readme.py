@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import endpoints.settings
 from gateway.settings import markdown_table
 from host.settings import Settings
 from triptych.selection import SETTINGS
@@ -23,9 +24,23 @@ def stage_table() -> str:
     return "\n".join([*rows, *(_row(name, *rest) for name, rest in SETTINGS.items())])
 
 
+def deploy_table() -> str:
+    """What `make deploy` reads besides the model's variables."""
+    rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
+    for name, field in endpoints.settings.Settings.model_fields.items():
+        default = "" if field.is_required() or field.default is None else str(field.default).lower()
+        rows.append(_row(name.upper(), default, field.description or ""))
+    return "\n".join(rows)
+
+
 def with_tables(text: str) -> str:
-    """The text with both tables between their marks."""
-    for mark, table in (("gateway settings", markdown_table()), ("stage settings", stage_table())):
+    """The text with the tables between their marks."""
+    tables = {
+        "gateway settings": markdown_table(),
+        "stage settings": stage_table(),
+        "deploy settings": deploy_table(),
+    }
+    for mark, table in tables.items():
         block = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = block.sub(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text)  # type: ignore[misc]
     return text

@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from endpoints.bundle import write_bundle
+from endpoints.selected import Selected
+from tests.fake_cloud import FakeEndpoint, fake_endpoint
 from tests.running import running_gateway, running_stage
 
 StageUrl = Callable[[str], str]
+StageEndpoint = Callable[[str], FakeEndpoint]
+BUILT_IN = {"SD_VERSION": "tiny", "KERAS_BACKEND": "tensorflow"}
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +26,23 @@ def stage_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageUrl]:
         @cache
         def start(stage: str) -> str:
             return stack.enter_context(running_stage(stage, logs / f"{stage}.log")).url
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def stage_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageEndpoint]:
+    """A running fake endpoint with the bundle of a stage and the built-in model, by the stage's name.
+
+    Each has a token of its own. A test that changes its state sets it back.
+    """
+    folder = tmp_path_factory.mktemp("cloud")
+    with ExitStack() as stack:
+
+        @cache
+        def start(stage: str) -> FakeEndpoint:
+            bundle = write_bundle(Selected(stage, BUILT_IN, is_built_in=True), folder / "bundles")
+            return stack.enter_context(fake_endpoint(bundle, folder / stage, token=f"hf_{stage}"))
 
         yield start
 

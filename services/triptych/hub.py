@@ -14,6 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,9 +115,9 @@ def _link_from_cache(file: HubFile) -> None:
 
 
 def _refuse_offline(file: HubFile) -> None:
-    from huggingface_hub.constants import is_offline_mode
+    from huggingface_hub.constants import HF_HUB_OFFLINE
 
-    if is_offline_mode():
+    if HF_HUB_OFFLINE:
         raise DownloadError(
             f"{file} is not here, and HF_HUB_OFFLINE forbids to download it. Download it with "
             f"`make download` where there is a network, or put it at {file.path}"
@@ -187,7 +190,7 @@ def _transfer(file: HubFile, metadata: Any, partial: Path, report: Report) -> No
             headers=headers,
             expected_size=metadata.size,
             displayed_filename=file.name,
-            tqdm_class=_reporting_bar(file, report),
+            **_progress(http_get, file, report),
         )
 
 
@@ -206,12 +209,16 @@ def _verified(partial: Path, expected: str, file: HubFile, report: Report) -> st
 @contextmanager
 def _explained(file: HubFile) -> Iterator[None]:
     """Turns what huggingface_hub raises inside into a DownloadError that says what to do."""
-    from httpx2 import HTTPError
-
     try:
         yield
-    except (HTTPError, OSError, ValueError) as error:
+    except (*_transport_errors(), OSError, ValueError) as error:
         raise DownloadError(f"{file} could not be downloaded. {_advice(file, error)} ({error})") from error
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What huggingface_hub's HTTP client raises: httpx2, before 2.0 httpx; before 1.0 it is an OSError."""
+    found = [import_module(name) for name in ("httpx2", "httpx") if find_spec(name)]
+    return tuple(module.HTTPError for module in found)
 
 
 def _advice(file: HubFile, error: Exception) -> str:
@@ -229,6 +236,12 @@ def _advice(file: HubFile, error: Exception) -> str:
     if isinstance(error, errors.EntryNotFoundError):
         return "The repository has no such file"
     return f"Check the network and the disk, or put what is missing into {file.path.parent}"
+
+
+def _progress(http_get: Callable[..., None], file: HubFile, report: Report) -> dict[str, Any]:
+    """How it reports progress; before 1.0 it cannot, and an endpoint's server has such a version."""
+    known = "tqdm_class" in signature(http_get).parameters
+    return {"tqdm_class": _reporting_bar(file, report)} if known else {}
 
 
 def _reporting_bar(file: HubFile, report: Report) -> type[Any]:

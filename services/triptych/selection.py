@@ -54,6 +54,7 @@ SETTINGS = {
 }
 """Every variable of the library: its default and what it means."""
 
+VERSIONS = ("tiny", "1.4", "2")
 DTYPES = ("float32", "bfloat16", "float16")
 PREDICTIONS = ("", "epsilon", "v_prediction")
 TRUTHS = {"": False, "false": False, "0": False, "no": False, "true": True, "1": True, "yes": True}
@@ -79,8 +80,8 @@ class Selection:
     @classmethod
     def read(cls) -> "Selection":
         """From the environment, in which an empty variable counts as none. Raises SelectionError."""
-        return cls(
-            version=_text("SD_VERSION"),
+        read = cls(
+            version=_one_of("SD_VERSION", _text("SD_VERSION"), ("", *VERSIONS)),
             model=_text("MODEL"),
             vae=_text("VAE"),
             lora=_text("LORA"),
@@ -89,6 +90,14 @@ class Selection:
             dtype=_one_of("DTYPE", _text("DTYPE") or DTYPES[0], DTYPES),
             max_compiled_sizes=_count("MAX_COMPILED_SIZES"),
         )
+        if read.is_built_in and (read.vae or read.lora):
+            raise SelectionError("VAE and LORA are for the full models: set SD_VERSION or MODEL as well")
+        return read
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is the model that is shipped with the library."""
+        return not self.model and self.version in ("", VERSIONS[0])
 
 
 def weights_dir() -> Path:

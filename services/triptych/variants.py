@@ -198,7 +198,8 @@ def chosen_variant(report: Report = unreported) -> Variant:
     SelectionError, CheckpointError or DownloadError.
     """
     selection = Selection.read()
-    variant = _of_model(selection, report) if selection.model else _of_version(selection.version or "tiny")
+    known = VARIANTS[selection.version or TINY.name]
+    variant = _of_model(selection, report) if selection.model else known
     variant = replace(
         variant,
         parts=_with_changes(variant, selection),
@@ -206,12 +207,6 @@ def chosen_variant(report: Report = unreported) -> Variant:
         max_compiled_sizes=selection.max_compiled_sizes,
     )
     return replace(variant, prediction=selection.prediction) if selection.prediction else variant
-
-
-def _of_version(name: str) -> Variant:
-    if name not in VARIANTS:
-        raise SelectionError(f"SD_VERSION must be one of {', '.join(VARIANTS)}; got {name!r}")
-    return VARIANTS[name]
 
 
 def _of_model(selection: Selection, report: Report) -> Variant:
@@ -242,7 +237,7 @@ def _version_of(found: Architecture, selection: Selection) -> str:
         raise CheckpointError(
             f"MODEL={selection.model} has neither a UNet nor a text encoder: name decoders in VAE"
         )
-    said = selection.version and _of_version(selection.version).context_width
+    said = selection.version and VARIANTS[selection.version].context_width
     if said and said != found.context_width:
         raise SelectionError(
             f"MODEL={selection.model} is a Stable Diffusion {version}.x and SD_VERSION={selection.version}: "
@@ -263,8 +258,6 @@ def _title(model: str) -> str:
 def _with_changes(variant: Variant, selection: Selection) -> dict[str, Part]:
     """The parts with what VAE and LORA say."""
     if variant is TINY:
-        if selection.vae or selection.lora:
-            raise SelectionError("VAE and LORA are for the full models: set SD_VERSION or MODEL as well")
         return variant.parts
     loras = tuple(
         (parse_location("LORA", lora.path, selection.allow_pickle), lora.weight)

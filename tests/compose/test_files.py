@@ -62,7 +62,7 @@ def test_a_stage_is_pointed_elsewhere_by_its_variable(stage: str) -> None:
     assert gateway["environment"][variable] == "https://elsewhere.example"
 
 
-@pytest.mark.parametrize("stage", ["diffusion", "inpainting"])
+@pytest.mark.parametrize("stage", ["diffusion", "inpainting", "decoder"])
 def test_a_remote_stage_does_not_start_here_and_must_be_named(stage: str) -> None:
     variable = f"{stage.upper()}_URL"
     refused = configured(f"{stage}-remote")
@@ -175,6 +175,29 @@ def test_all_in_one_runs_alone() -> None:
     assert set(layered) == {"all-in-one", "gateway"}
     urls = {name: url for name, url in layered["gateway"]["environment"].items() if name.endswith("_URL")}
     assert {name: url for name, url in urls.items() if url} == {"ALL_IN_ONE_URL": "http://all-in-one:8000"}
+
+
+def test_everything_in_one_endpoint_leaves_the_gateway_alone() -> None:
+    assert "set ALL_IN_ONE_URL to the address" in configured("all-in-one-remote").stderr
+    layered = services("all-in-one-remote", ALL_IN_ONE_URL="https://elsewhere.example")
+    assert set(layered) == {"gateway"}
+    urls = {name: url for name, url in layered["gateway"]["environment"].items() if name.endswith("_URL")}
+    assert {name: url for name, url in urls.items() if url} == {"ALL_IN_ONE_URL": "https://elsewhere.example"}
+
+
+def test_three_or_four_endpoints_leave_the_gateway_alone() -> None:
+    three = {f"{name}_URL": f"https://{name}.example" for name in ("TEXT_ENCODER", "DIFFUSION", "DECODER")}
+    four = {**three, "INPAINTING_URL": "https://INPAINTING.example"}
+    for variable in three:
+        missing = configured("endpoints", **{name: url for name, url in three.items() if name != variable})
+        assert f"set {variable} to the address" in missing.stderr
+    for urls in (three, four):
+        layered = services("endpoints", **urls)
+        assert set(layered) == {"gateway"}
+        given = {
+            name: url for name, url in layered["gateway"]["environment"].items() if name.endswith("_URL")
+        }
+        assert {name: url for name, url in given.items() if url} == urls
 
 
 def test_the_gpu_overlay_reserves_a_gpu_for_every_stage_and_builds_for_it() -> None:

@@ -11,32 +11,9 @@ import requests
 from PIL import Image, ImageDraw
 
 from tests.conftest import StageUrl
+from tests.e2e.pictures import background, data_of, picture
 from tests.running import running_gateway, running_stage
 from training.concepts import COLOURS
-
-
-def picture(url: str, **request: Any) -> Image.Image:
-    response = requests.post(
-        f"{url}/v1/txt2img", json={"seed": 1, **request}, headers={"Accept": "image/png"}, timeout=120
-    )
-    assert response.status_code == 200, response.text
-    return Image.open(io.BytesIO(response.content))
-
-
-def background(image: Image.Image) -> str:
-    """The name of the colour that most of the picture's border has."""
-    pixels = np.asarray(image.convert("RGB")).astype(int)
-    border = np.concatenate(
-        [pixels[:3].reshape(-1, 3), pixels[:, :3].reshape(-1, 3), pixels[:, -3:].reshape(-1, 3)]
-    )
-    median = np.median(border, axis=0)
-    return min(COLOURS, key=lambda name: float(np.abs(median - COLOURS[name]).sum()))
-
-
-def data_of(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return base64.b64encode(buffer.getvalue()).decode()
 
 
 @pytest.mark.parametrize("colour", COLOURS)

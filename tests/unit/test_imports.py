@@ -49,6 +49,12 @@ def test_a_handler_knows_the_library_alone(stage: str) -> None:
     assert roots(SERVICES / stage) <= {"typing", "numpy", "triptych"}
 
 
+def test_bundles_and_deployments_know_of_the_library_what_the_environment_says_alone() -> None:
+    used = {module for _, module in imports(ROOT / "endpoints")}
+    assert not {*MODELS - {"huggingface_hub"}, "host", "gateway", *STAGES} & roots(ROOT / "endpoints")
+    assert {module for module in used if module.split(".")[0] == "triptych"} <= {"triptych.selection"}
+
+
 def test_the_wire_needs_numpy_alone() -> None:
     tree = ast.parse((SERVICES / "triptych" / "wire.py").read_text())
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}

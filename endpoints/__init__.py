@@ -1,0 +1,1 @@
+"""From a stage here to a Hugging Face Endpoint: the repository that it is made of, and its deployment."""

@@ -1,0 +1,163 @@
+"""Each deployment makes the picture that all stages here make, with a fake of Hugging Face's cloud."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image, ImageDraw
+
+from tests.conftest import StageEndpoint, StageUrl
+from tests.e2e.pictures import background, data_of, opened, picture
+from tests.running import running_gateway
+from training.concepts import COLOURS
+
+STAGES = ("text_encoder", "diffusion", "inpainting", "decoder")
+Gateway = Callable[..., str]
+PAINTED = (16, 16, 47, 47)
+# An endpoint announces nothing: what is not the contract's default must be said.
+ASKED = {"seed": 1, "steps": 25, "guidance_scale": 4.0, "size": "64x64"}
+
+
+@pytest.fixture(scope="module")
+def gateway_with(
+    stage_url: StageUrl, stage_endpoint: StageEndpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """The URL of a gateway with these stages on endpoints, and the others of the four here."""
+    logs: Path = tmp_path_factory.mktemp("gateways")
+    with ExitStack() as stack:
+
+        @cache
+        def start(*remote: str) -> str:
+            here = [] if remote == ("all_in_one",) else [name for name in STAGES if name not in remote]
+            variables = {f"{name}_URL": "" for name in map(str.upper, STAGES)}
+            variables |= {f"{name.upper()}_URL": stage_url(name) for name in here}
+            for name in remote:
+                endpoint = stage_endpoint(name)
+                variables |= {f"{name.upper()}_URL": endpoint.url, f"{name.upper()}_TOKEN": endpoint.token}
+            return stack.enter_context(running_gateway(logs / "-".join(remote), **variables)).url
+
+        yield start
+
+
+def ask(url: str, **request: Any) -> requests.Response:
+    return requests.post(f"{url}/v1/txt2img", json={**ASKED, **request}, timeout=120)
+
+
+def repainted(url: str) -> Image.Image:
+    """A yellow picture in whose middle there is to be a red apple."""
+    image, mask = Image.new("RGB", (64, 64), COLOURS["yellow"]), Image.new("L", (64, 64))
+    ImageDraw.Draw(mask).rectangle(PAINTED, fill=255)
+    request = {"prompt": "a red apple on a yellow background", "image": data_of(image), "mask": data_of(mask)}
+    answer = requests.post(f"{url}/v1/inpaint", json={**ASKED, **request}, timeout=120)
+    assert answer.status_code == 200, answer.text
+    return opened(answer.json()["images"][0]["data"])
+
+
+def same(first: Image.Image, second: Image.Image) -> bool:
+    return np.array_equal(np.asarray(first), np.asarray(second))
+
+
+@pytest.mark.parametrize(
+    ("remote", "colour"),
+    [
+        (("all_in_one",), "purple"),
+        (STAGES, "blue"),
+        (("diffusion",), "green"),
+        (("inpainting",), "pink"),
+        (("decoder",), "orange"),
+    ],
+    ids=["everything in one endpoint", "four endpoints", "diffusion", "inpainting", "decoder"],
+)
+def test_a_prompt_becomes_the_picture_that_it_becomes_here(
+    remote: tuple[str, ...],
+    colour: str,
+    gateway_with: Gateway,
+    gateway_url: str,
+    stage_endpoint: StageEndpoint,
+) -> None:
+    request = {"prompt": f"a cat on a {colour} background"}
+    answer = ask(gateway_with(*remote), **request)
+    assert answer.status_code == 200, answer.text
+    made = opened(answer.json()["images"][0]["data"])
+    assert background(made) == colour
+    assert same(made, picture(gateway_url, **ASKED, **request))
+    ran = {call["stage"]: call["replica"] for call in answer.json()["stages"]}
+    assert {name: stage_endpoint(name).url for name in remote if name in ran}.items() <= ran.items()
+    assert set(remote) & set(ran) or remote == ("inpainting",)
+
+
+@pytest.mark.parametrize("remote", [("inpainting",), STAGES], ids=["inpainting", "four endpoints"])
+def test_a_part_is_repainted_as_it_is_here(
+    remote: tuple[str, ...], gateway_with: Gateway, gateway_url: str, stage_endpoint: StageEndpoint
+) -> None:
+    asked = len(stage_endpoint("inpainting").received)
+    made = repainted(gateway_with(*remote))
+    assert ("POST", 200) in [
+        (request.method, request.status) for request in stage_endpoint("inpainting").received[asked:]
+    ]
+    assert same(made, repainted(gateway_url))
+    red, green, _ = np.asarray(made)[24:40, 24:40].reshape(-1, 3).mean(axis=0)
+    assert red > green + 40
+
+
+def test_an_endpoint_gets_its_own_token_and_no_other(
+    gateway_with: Gateway, stage_endpoint: StageEndpoint
+) -> None:
+    assert ask(gateway_with(*STAGES), prompt="a dog", steps=2).status_code == 200
+    for name in STAGES:
+        sent = {request.headers.get("Authorization") for request in stage_endpoint(name).received}
+        assert sent == {f"Bearer hf_{name}"}
+
+
+@contextmanager
+def set_back(endpoint: Any) -> Iterator[None]:
+    """Whatever is done to the endpoint inside, it runs afterwards."""
+    try:
+        yield
+    finally:
+        endpoint.wake_seconds = 0.0
+        endpoint.resume()
+
+
+def error_of(answer: requests.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["message"]
+
+
+def test_an_endpoint_that_sleeps_is_woken_and_then_makes_pictures(
+    gateway_with: Gateway, gateway_url: str, stage_endpoint: StageEndpoint
+) -> None:
+    url, endpoint = gateway_with("diffusion"), stage_endpoint("diffusion")
+    with set_back(endpoint):
+        endpoint.wake_seconds = 1.0
+        endpoint.scale_to_zero()
+        # The gateway refuses while the endpoint wakes, and the client tries again. Once it holds the request
+        # instead (X-Scale-Up-Timeout), the first answer is the picture.
+        status, said = error_of(ask(url, prompt="a dog"))
+        assert status == 503
+        assert "The diffusion stage was asked" in said
+        assert "It is starting or asleep: try again in a minute" in said
+        deadline = time.monotonic() + 30
+        while (answer := ask(url, prompt="a dog")).status_code == 503 and time.monotonic() < deadline:
+            time.sleep(0.2)
+    assert answer.status_code == 200, answer.text
+    assert endpoint.wakes == 1
+    assert same(opened(answer.json()["images"][0]["data"]), picture(gateway_url, **ASKED, prompt="a dog"))
+
+
+def test_an_endpoint_that_is_paused_is_told_with_what_to_do(
+    gateway_with: Gateway, stage_endpoint: StageEndpoint
+) -> None:
+    url, endpoint = gateway_with("decoder"), stage_endpoint("decoder")
+    with set_back(endpoint):
+        endpoint.pause()
+        status, said = error_of(ask(url, prompt="a dog", steps=2))
+    assert status == 503
+    assert f"The decoder stage was asked (POST {endpoint.url}) and answered 400" in said
+    assert "Resume the endpoint, it does not wake by itself" in said
+    assert ask(url, prompt="a dog", steps=2).status_code == 200
