@@ -88,15 +88,18 @@ def _pending(client: httpx.Client) -> str:
         return ""
     pending = [stage for stage in _json(response).get("stages", []) if not stage["ready"]]
     for stage in pending:
-        if stage["replicas"][0]["state"] == "failed":
+        if all(replica["state"] == "failed" for replica in stage["replicas"]):
             raise ClientError(f"The {stage['stage']} stage failed: {stage['replicas'][0]['error']}")
     return ", ".join(map(_state, pending)) or "the gateway"
 
 
 def _state(stage: dict[str, Any]) -> str:
-    replica = stage["replicas"][0]
+    return f"{stage['stage']} ({' and '.join(map(_replica_state, stage['replicas']))})"
+
+
+def _replica_state(replica: dict[str, Any]) -> str:
     percent = f" {replica['progress']:.0%}" if replica["progress"] is not None else ""
-    return f"{stage['stage']} ({replica['state']}{percent})"
+    return f"{replica['state']}{percent}"
 
 
 def _answer(response: httpx.Response) -> dict[str, Any]:

@@ -17,6 +17,8 @@ Each message says what was tried and what the reader can do about it. The dialec
 
 from dataclasses import dataclass
 
+from .verdicts import REFUSED, Verdict
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -36,12 +38,14 @@ class GatewayError(Exception):
         field: str | None = None,
         origin: Origin | None = None,
         retry_after: int | None = None,
+        verdict: Verdict = REFUSED,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
         self.origin = origin
         self.retry_after = retry_after
+        self.verdict = verdict
 
 
 class InvalidRequest(GatewayError):

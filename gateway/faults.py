@@ -12,9 +12,13 @@ from .errors import (
     StageTimeout,
     StageUnavailable,
 )
+from .places import Place, is_hugging_face
+from .verdicts import BUSY, DOWN, FAILED, LATE, MISPLACED, PAUSED, UNAUTHORIZED, WAKING, Verdict
 
 RETRY_AFTER = 5
 SHOWN_CHARACTERS = 300
+PLATFORM_CODES = ("SERVICE_UNAVAILABLE", "BAD_GATEWAY")
+"""What Hugging Face's proxy says for an endpoint that is asleep or starting."""
 PROMPTED_STAGES = ("text_encoder", "all_in_one")
 GATEWAY_FIELDS = {
     "inputs": "prompt",
@@ -30,32 +34,47 @@ GATEWAY_FIELDS = {
 class Faults:
     """The errors of one replica."""
 
-    def __init__(self, stage: str, url: str) -> None:
-        self._stage = stage
+    def __init__(self, place: Place, url: str) -> None:
+        self._stage = place.stage
         self._url = url
-        self._origin = Origin(stage, url)
-        self._url_variable = f"{stage.upper()}_URL"
-        self._token_variable = f"{stage.upper()}_TOKEN"
+        self._on_hugging_face = is_hugging_face(place.url)
+        self._origin = Origin(place.stage, url)
+        self._url_variable = place.variable
+        self._token_variable = place.token_variable
 
-    def failed(self, what: str, todo: str, request: str = "POST") -> StageFailed:
+    def failed(self, what: str, todo: str, request: str = "POST", verdict: Verdict = FAILED) -> StageFailed:
         """The replica answered, and the answer is of no use."""
-        return StageFailed(self._say(request, what, todo), origin=self._origin)
+        return StageFailed(self._say(request, what, todo), origin=self._origin, verdict=verdict)
 
     def late(self, request: str, seconds: float, todo: str) -> StageTimeout:
         """Nothing came in time."""
-        what = f"did not answer within {seconds:g} s"
-        return StageTimeout(self._say(request, what, todo), origin=self._origin)
+        what = f"did not answer within {round(seconds, 1):g} s"
+        return StageTimeout(self._say(request, what, todo), origin=self._origin, verdict=LATE)
 
     def unreachable(self, request: str, error: Exception) -> StageUnavailable:
         """There is no connection."""
         what = f"could not be reached: {_reason(error)}"
-        todo = f"Start it, or set {self._url_variable} to where it runs"
-        return StageUnavailable(self._say(request, what, todo), origin=self._origin, retry_after=RETRY_AFTER)
+        return self._unavailable(request, what, f"Start it, or set {self._url_variable} to where it runs")
+
+    def asleep(self, seconds: float) -> StageUnavailable:
+        """It did not wake."""
+        what = f"did not wake within {seconds:g} s"
+        todo = "Look at the endpoint's page for why, or raise WAKE_TIMEOUT"
+        return self._unavailable("GET /health", what, todo, LATE)
 
     def broken_off(self, request: str, error: Exception) -> StageFailed:
         """The connection ended before the answer did."""
         todo = "It may have been restarted or run out of memory: look at its log, then try again"
-        return self.failed(f"broke off: {_reason(error)}", todo, request)
+        return self.failed(f"broke off: {_reason(error)}", todo, request, DOWN)
+
+    def cut(self, request: str, seconds: float, how: str) -> StageTimeout:
+        """Something in between ended the call after a long silence."""
+        what = f"was silent for {seconds:.0f} s, then the call was ended: {how}"
+        todo = (
+            "A proxy in between gives up after that long: ask for fewer steps or images, use a faster "
+            f"machine, or set {self._url_variable} to an address without the proxy"
+        )
+        return StageTimeout(self._say(request, what, todo), origin=self._origin, verdict=FAILED)
 
     def too_long(self, request: str, limit: int) -> StageFailed:
         """The answer is longer than is read."""
@@ -70,41 +89,53 @@ class Faults:
     def another_stage(self, name: str) -> StageFailed:
         """The address is that of another stage."""
         todo = f"Set {self._url_variable} to the address of the {self._stage} stage"
-        return self.failed(f"says that it is the {name} stage", todo, "GET /info")
+        return self.failed(f"says that it is the {name} stage", todo, "GET /info", MISPLACED)
 
     def status(self, request: str, status: int, body: bytes, retry_after: str) -> GatewayError:
         """The answer has a status other than 200; with a plain endpoint, 400 stands for any fault."""
         said = error_text(body)
         if status == 422:
             return self._refused(said)
-        kind, todo = self._meaning(status, said)
+        kind, verdict, todo = self._meaning(status, said, body)
         seconds = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else RETRY_AFTER
         return kind(
             self._say(request, f"answered {status}: {said}", todo),
             origin=self._origin,
             retry_after=seconds if kind in (Overloaded, StageUnavailable) else None,
+            verdict=verdict,
         )
 
-    def _meaning(self, status: int, said: str) -> tuple[type[GatewayError], str]:
-        """Which error it is, and what to do."""
+    def _meaning(self, status: int, said: str, body: bytes) -> tuple[type[GatewayError], Verdict, str]:
+        """Which error it is, what follows, and what to do."""
         if status == 400 and "paused" in said.lower():
-            return StageUnavailable, "Resume the endpoint, it does not wake by itself"
-        if status in (401, 403):
-            return StageUnavailable, f"Set {self._token_variable} to a token that it takes"
-        if status in (502, 503):
-            return StageUnavailable, "It is starting or asleep: try again in a minute"
-        if status == 504:
-            return StageTimeout, "Ask for fewer images or steps"
-        if status == 429:
-            return Overloaded, "Try again later"
-        if 300 <= status < 400:
+            return StageUnavailable, PAUSED, "Resume the endpoint, it does not wake by itself"
+        if status == 400:
             return (
                 StageFailed,
-                f"Redirects are not followed: set {self._url_variable} to where the stage really is",
+                FAILED,
+                "Look at its log: an endpoint says 400 to whatever its handler failed at, out of memory too",
             )
+        if status in (401, 403):
+            return StageUnavailable, UNAUTHORIZED, f"Set {self._token_variable} to a token that it takes"
+        if status in (502, 503):
+            verdict = WAKING if self._on_hugging_face or _is_platforms(body) else DOWN
+            return StageUnavailable, verdict, "It is starting or asleep: try again in a minute"
+        if status == 504:
+            return StageTimeout, DOWN, "Ask for fewer images or steps"
+        if status == 429:
+            return Overloaded, BUSY, "Try again later"
+        if 300 <= status < 400:
+            todo = f"Redirects are not followed: set {self._url_variable} to where the stage really is"
+            return StageFailed, MISPLACED, todo
         if status in (404, 405):
-            return StageFailed, f"Set {self._url_variable} to the address that takes the stage's POST"
-        return StageFailed, "Look at its log"
+            todo = f"Set {self._url_variable} to the address that takes the stage's POST"
+            return StageFailed, MISPLACED, todo
+        return StageFailed, FAILED, "Look at its log"
+
+    def _unavailable(self, request: str, what: str, todo: str, verdict: Verdict = DOWN) -> StageUnavailable:
+        return StageUnavailable(
+            self._say(request, what, todo), origin=self._origin, retry_after=RETRY_AFTER, verdict=verdict
+        )
 
     def _refused(self, said: str) -> GatewayError:
         """Ours answer 422 for what the user sent, except where it is about another stage's tensors."""
@@ -128,6 +159,14 @@ def error_text(body: bytes) -> str:
     except (ValueError, TypeError, KeyError):
         return _shown(body) or "nothing"
     return str(said)[:SHOWN_CHARACTERS].rstrip(".")
+
+
+def _is_platforms(body: bytes) -> bool:
+    """Whether this is the answer of Hugging Face's proxy, wherever the endpoint's address is."""
+    try:
+        return json.loads(body)["code"] in PLATFORM_CODES
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _reason(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """What a stage says of itself."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 LATENT_FACTOR = 8
 """Pixels of the model's picture to one of its latent, each way."""
 
+Shapes = dict[str, tuple[int, ...]]
+"""By tensor, without the batch axis."""
 Size = tuple[int, int]
 """(width, height) in pixels"""
 
@@ -33,7 +36,7 @@ class Sizes(BaseModel):
 
 
 class Info(BaseModel):
-    """The answer to `GET /info`, which a plain endpoint does not have.
+    """What is known of a stage: what it announces, or, without a model, the shapes of a plain endpoint.
 
     `shapes` are those of the stage's own size, without the batch axis; `sizes` is None where it has no other.
     `resampling` are the samplers that can repeat a step.
@@ -42,7 +45,7 @@ class Info(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     stage: str
-    model: Model
+    model: Model | None = None
     shapes: dict[str, tuple[PositiveInt, ...]]
     sizes: Sizes | None = None
     dtype: str | None = None
@@ -64,6 +67,23 @@ class Info(BaseModel):
         return shapes
 
 
+class Announced(Info):
+    """The answer to `GET /info`, which a plain endpoint does not have."""
+
+    model: Model
+
+
+def read_shapes(text: str) -> Shapes:
+    """From `context=77x768,latent=64x64x4`; ValueError with a sentence."""
+    shapes: Shapes = {}
+    for entry in filter(None, map(str.strip, text.split(","))):
+        match = re.fullmatch(r"([a-z_]+)=([1-9][0-9]{0,4}(?:x[1-9][0-9]{0,4})*)", entry)
+        if not match:
+            raise ValueError(f"must be like context=77x768,latent=64x64x4; got {entry!r}")
+        shapes[match[1]] = tuple(int(side) for side in match[2].split("x"))
+    return shapes
+
+
 Infos = Mapping[str, Info | None]
 """What each stage of a request's way announces; None for a plain endpoint."""
 
@@ -82,7 +102,8 @@ class State:
     """What a replica is found to be; `endpoint` is None where it could not be told.
 
     `state` is the stage's own word (`starting` … `warm`, `failed`, `stopping`), or `unreachable`, or
-    `on demand` for a Hugging Face Endpoint, which is not probed because a probe would keep it awake.
+    `on demand` for a Hugging Face Endpoint, which is not probed because a probe would keep it awake, or what
+    an answer told: `waking` (requests are held until it is awake), `paused`, `unauthorized`, `misplaced`.
     """
 
     url: str
@@ -93,4 +114,4 @@ class State:
 
     @property
     def ready(self) -> bool:
-        return self.state in ("warm", "on demand")
+        return self.state in ("warm", "on demand", "waking")

@@ -6,62 +6,73 @@ Contexts and latents pass from stage to stage as the base64 strings they came in
 import asyncio
 import math
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
 from triptych.wire import InvalidField, decode_tensor, describe, encode_tensor
 
+from .agreement import agree, likely_shape
+from .deadline import Deadline
 from .errors import StageFailed
 from .images import Picture, Pixels
 from .info import LATENT_FACTOR, Infos, Size
-from .plan import Plan, make_plan
-from .replicas import Reply
+from .plan import Plan, make_plan, unheeded
 from .requests import GenerateRequest, GenerateResult, Inpainting, StageCall
-from .stages import Stage, Stages
+from .routes import Route
+from .stages import Stages
 from .window import Window
 
 DENOISERS = ("diffusion", "inpainting", "all_in_one")
 CHANNELS = 3
 FLOAT_BYTES = 4
 
+Result = TypeVar("Result")
+
 
 class Pipeline:
     """Turns a request into pictures."""
 
-    def __init__(self, stages: Stages) -> None:
+    def __init__(self, stages: Stages, seconds: float) -> None:
         self._stages = stages
+        self._seconds = seconds
 
     async def generate(self, request: GenerateRequest) -> GenerateResult:
         """Raises the gateway's errors: InvalidRequest, Overloaded, or a StageError."""
         started = time.monotonic()
-        way = self._way(request)
-        stages = {stage.name: stage for stage in self._stages.pick(way)}
-        announced = await asyncio.gather(*(stage.info() for stage in stages.values()))
-        infos = dict(zip(way, announced, strict=True))
+        request = replace(request, model=self._stages.model(request.model))
+        way, deadline = self._way(request), Deadline(self._seconds)
+        routes = {stage.name: Route(stage, deadline) for stage in self._stages.pick(way, request.model)}
+        infos = await agree(routes)
         denoiser = next(name for name in way if name in DENOISERS)
-        run = Run(stages, make_plan(request, infos, denoiser), infos)
+        run = Run(routes, make_plan(request, infos, denoiser), infos)
         pictures = await run.pictures(way)
-        info = infos[denoiser]
+        served = {name: route.served for name, route in routes.items()}
+        call = next(call for call in run.calls if call.stage == denoiser)
         return GenerateResult(
             pictures=pictures,
-            seeds=run.plan.seeds,
+            seeds=run.plan.seeds(served[denoiser]),
             steps=run.plan.steps,
             guidance_scale=run.plan.guidance_scale,
             size=run.plan.size or (pictures[0].width, pictures[0].height),
-            model=info.model.name if info else None,
-            model_hash=info.model.hash if info else None,
+            model=call.model or request.model,
+            model_hash=call.model_hash,
             calls=run.calls,
             seconds=round(time.monotonic() - started, 4),
-            warnings=run.plan.warnings,
+            warnings=[
+                *unheeded(request, served, denoiser),
+                *(warning for route in routes.values() for warning in route.warnings),
+            ],
         )
 
     def _way(self, request: GenerateRequest) -> tuple[str, ...]:
         """The stages that this request passes through, in order."""
         if request.inpainting:
             return "text_encoder", "inpainting", "decoder"
-        if "all_in_one" in self._stages:
+        if self._stages.all_in_one(request.model):
             return ("all_in_one",)
         return "text_encoder", "diffusion", "decoder"
 
@@ -69,10 +80,10 @@ class Pipeline:
 class Run:
     """One request on its way through the stages."""
 
-    def __init__(self, stages: Mapping[str, Stage], plan: Plan, infos: Infos) -> None:
+    def __init__(self, routes: Mapping[str, Route], plan: Plan, infos: Infos) -> None:
         self.plan = plan
         self.calls: list[StageCall] = []
-        self._stages = stages
+        self._routes = routes
         self._infos = infos
         self._request = plan.request
 
@@ -83,24 +94,18 @@ class Run:
         if self._request.inpainting and self.plan.size:
             return await self._inpaint(contexts, self._request.inpainting, self.plan.size)
         latent = await self._denoise("diffusion", contexts, {})
-        return [Picture(pixels) for pixels in await self._decode(latent, self.plan.size)]
+        return [Picture(pixels) for pixels in await self._decode(latent)]
 
     async def _all_in_one(self) -> list[Pixels]:
-        reply = await self._post("all_in_one", {**self._prompts(), **self._denoising(), **self._size()})
-        return self._images("all_in_one", reply.value, self.plan.size)
+        payload = {**self._prompts(), **self._denoising(), **self._size()}
+        return await self._post("all_in_one", payload, self._images)
 
     async def _encode(self) -> list[str]:
-        value = (await self._post("text_encoder", self._prompts())).value
-        if not isinstance(value, dict):
-            raise self._unusable("text_encoder", f"answered {describe(value)} where an object belongs")
-        return [
-            self._tensor("text_encoder", value.get(f"{tensor}_b64str"), tensor)
-            for tensor in ("context", "unconditional_context")
-        ]
+        return await self._post("text_encoder", self._prompts(), self._contexts)
 
     async def _denoise(self, stage: str, inputs: list[str], more: dict[str, Any]) -> str:
         payload = {"inputs": inputs, **self._batch(), **self._denoising(), **self._size(), **more}
-        return self._tensor(stage, (await self._post(stage, payload)).value, "latent")
+        return await self._post(stage, payload, partial(self._tensor, tensor="latent"))
 
     async def _inpaint(self, contexts: list[str], inpainting: Inpainting, size: Size) -> list[Picture]:
         window = Window.around(inpainting.repaint, size)
@@ -108,19 +113,22 @@ class Run:
         latent = await self._denoise(
             "inpainting", [*contexts, *tensors], {"num_resamples": inpainting.num_resamples}
         )
-        painted = await self._decode(latent, size)
+        painted = await self._decode(latent)
         return await asyncio.to_thread(
             lambda: [window.paste(inpainting.picture, inpainting.repaint, pixels) for pixels in painted]
         )
 
-    async def _decode(self, latent: str, size: Size | None) -> list[Pixels]:
-        reply = await self._post("decoder", {"inputs": latent, **self._batch(), **self._size()})
-        return self._images("decoder", reply.value, size)
+    async def _decode(self, latent: str) -> list[Pixels]:
+        return await self._post("decoder", {"inputs": latent, **self._batch(), **self._size()}, self._images)
 
-    async def _post(self, stage: str, payload: dict[str, Any]) -> Reply:
-        reply = await self._stages[stage].post(payload)
+    async def _post(
+        self, stage: str, payload: dict[str, Any], read: Callable[[str, Any], Awaitable[Result]]
+    ) -> Result:
+        """What `read` makes of the answer; what it cannot use is the replica's failure."""
+        reply = await self._routes[stage].post(payload, partial(read, stage))
         self.calls.append(reply.call)
-        return reply
+        value: Result = reply.value
+        return value
 
     def _batch(self) -> dict[str, Any]:
         return {"batch_size": self._request.num_images}
@@ -146,59 +154,79 @@ class Run:
             **{name: value for name, value in asked.items() if value},
         }
 
-    def _tensor(self, stage: str, value: Any, tensor: str) -> str:
+    async def _contexts(self, stage: str, value: Any) -> list[str]:
+        if not isinstance(value, dict):
+            raise self._unusable(stage, f"answered {describe(value)} where an object belongs")
+        return [
+            await self._tensor(stage, value.get(f"{tensor}_b64str"), tensor)
+            for tensor in ("context", "unconditional_context")
+        ]
+
+    async def _tensor(self, stage: str, value: Any, tensor: str) -> str:
         """A base64 float32 tensor as it came, its length checked where its shape is known."""
         if not isinstance(value, str):
             raise self._unusable(stage, f"answered {describe(value)} where a {tensor} in base64 belongs")
-        shape = self._shape(stage, tensor)
+        numbers = _bytes(value) // FLOAT_BYTES // self._request.num_images
+        shape, likely = self._shape(stage, tensor), likely_shape(tensor, numbers)
         if shape is None:
+            if likely:
+                self._routes[stage].learn(tensor, likely)
             return value
         size = math.prod(shape) * self._request.num_images * FLOAT_BYTES
         characters = 4 * math.ceil(size / 3)
         if len(value) != characters:
+            seemingly = f" (shape {list(likely)})" if likely else ""
             raise self._unusable(
                 stage,
-                f"answered a {tensor} of {len(value)} characters where {characters} belong, the base64 of "
-                f"{self._request.num_images} x {list(shape)} float32",
+                f"answered a {tensor} of {len(value)} characters{seemingly} where {characters} belong, the "
+                f"base64 of {self._request.num_images} x {list(shape)} float32",
             )
         return value
 
     def _shape(self, stage: str, tensor: str) -> tuple[int, ...] | None:
-        """What the stage announces, without the batch axis; a latent is of the size that was chosen."""
-        info = self._infos[stage]
-        shape = info.shapes.get(tensor) if info else None
+        """What the stage announces, or another that takes the same, without the batch axis; a latent is of
+        the size that was chosen."""
+        infos = (self._infos[stage], *self._infos.values())
+        shape = next((info.shapes[tensor] for info in infos if info and tensor in info.shapes), None)
         if shape is None or tensor != "latent" or self.plan.chosen_size is None:
             return shape
         width, height = self.plan.chosen_size
         return height // LATENT_FACTOR, width // LATENT_FACTOR, shape[-1]
 
-    def _images(self, stage: str, value: Any, size: Size | None) -> list[Pixels]:
+    async def _images(self, stage: str, value: Any) -> list[Pixels]:
         """uint8 (height, width, 3) each; a square is supposed where no size is known."""
         if not isinstance(value, str):
             raise self._unusable(stage, f"answered {describe(value)} where images in base64 belong")
-        width, height = size or self._square(stage, value)
+        width, height = self.plan.size or self._square(stage, value)
         try:
             images = decode_tensor(
                 "images", value, np.uint8, (self._request.num_images, height, width, CHANNELS)
             )
         except InvalidField as error:
             raise self._unusable(stage, f"answered images that cannot be used: {error}") from None
+        if self.plan.chosen_size is None:
+            self._routes[stage].learn("image", (height, width, CHANNELS))
         return list(images)
 
     def _square(self, stage: str, value: str) -> tuple[int, int]:
-        size = len(value) // 4 * 3 - value[-2:].count("=")
-        side = math.isqrt(size // (self._request.num_images * CHANNELS))
-        if side == 0 or side * side * self._request.num_images * CHANNELS != size:
+        size = _bytes(value)
+        shape = likely_shape("image", size // self._request.num_images)
+        if shape is None or math.prod(shape) * self._request.num_images != size:
             raise self._unusable(
                 stage,
                 f"answered {size} bytes of images, which are not {self._request.num_images} square pictures. "
                 "If the model's pictures are not square, give their size",
             )
-        return side, side
+        return shape[1], shape[0]
 
     def _unusable(self, stage: str, what: str) -> StageFailed:
         todo = f"Check that {stage.upper()}_URL is a {stage} stage with the model of the others"
-        return self._stages[stage].failed(what, todo)
+        return self._routes[stage].failed(what, todo)
+
+
+def _bytes(text: str) -> int:
+    """How many bytes the base64 is of."""
+    return len(text) // 4 * 3 - text[-2:].count("=")
 
 
 def _tensors(window: Window, inpainting: Inpainting) -> list[str]:

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass, replace
 
-from .errors import InvalidRequest, Origin, StageFailed
+from .errors import InvalidRequest
 from .info import Info, Infos, Size
 from .requests import GenerateRequest
 from .sizes import settle_size
@@ -20,7 +20,7 @@ RANDOM_SEEDS = 2**32
 
 @dataclass(frozen=True)
 class Plan:
-    """A request without open questions.
+    """A request without open questions: a stage that is asked twice is asked the same.
 
     `size` is what the model makes, None where nothing announces it and only its answer can tell;
     `chosen_size` is what the stages must be told, None where that is their own size.
@@ -30,10 +30,13 @@ class Plan:
     steps: int
     guidance_scale: float
     seed: int
-    seeds: list[int | None]
     size: Size | None
     chosen_size: Size | None
-    warnings: list[str]
+
+    def seeds(self, info: Info | None) -> list[int | None]:
+        """Of each picture, None where the denoiser that made it does not announce that it obeys seeds."""
+        obeyed = _announces(info, "seed")
+        return [self.seed + index if obeyed else None for index in range(self.request.num_images)]
 
 
 def make_plan(request: GenerateRequest, infos: Infos, denoiser: str) -> Plan:
@@ -45,18 +48,8 @@ def make_plan(request: GenerateRequest, infos: Infos, denoiser: str) -> Plan:
     if guidance_scale is None:
         guidance_scale = defaults.get("unconditional_guidance_scale", DEFAULT_GUIDANCE_SCALE)
     _check_limits(replace(request, steps=steps), infos, denoiser)
-    _check_same_model(infos)
     seed = secrets.randbelow(RANDOM_SEEDS) if request.seed is None else request.seed
-    obeys_seed = info is not None and "seed" in info.extras
-    return Plan(
-        request,
-        steps,
-        guidance_scale,
-        seed,
-        [seed + index if obeys_seed else None for index in range(request.num_images)],
-        *settle_size(request, infos),
-        _warnings(request, infos, denoiser),
-    )
+    return Plan(request, steps, guidance_scale, seed, *settle_size(request, infos))
 
 
 def _check_limits(request: GenerateRequest, infos: Infos, denoiser: str) -> None:
@@ -96,23 +89,8 @@ def _check_resampling(request: GenerateRequest, resampling: list[str]) -> None:
         )
 
 
-def _check_same_model(infos: Infos) -> None:
-    """Stages that run different models fail deep inside a model; their shapes tell before."""
-    seen: dict[str, tuple[str, tuple[int, ...]]] = {}
-    for stage, info in infos.items():
-        for tensor, shape in info.shapes.items() if info else ():
-            other, expected = seen.setdefault(tensor, (stage, shape))
-            if shape != expected:
-                raise StageFailed(
-                    f"The {other} stage announces a {tensor} of shape {list(expected)}, the {stage} stage "
-                    f"one of {list(shape)}: they run different models. Give both the same SD_VERSION and "
-                    "MODEL.",
-                    origin=Origin(stage, None),
-                )
-
-
-def _warnings(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str]:
-    """Extras that were asked for and that nobody says they obey; a plain endpoint ignores what it lacks."""
+def unheeded(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str]:
+    """Warnings of extras that were asked for and not announced; a plain endpoint ignores what it lacks."""
     prompter = denoiser if denoiser == "all_in_one" else "text_encoder"
     asked = [
         (prompter, "negative_prompt", "negative_prompt", bool(request.negative_prompt)),

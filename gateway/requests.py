@@ -19,7 +19,10 @@ class Inpainting:
 
 @dataclass(frozen=True)
 class GenerateRequest:
-    """What to make. None means that the stages decide; `size` is (width, height) in pixels."""
+    """What to make. None means that the stages decide; `size` is (width, height) in pixels.
+
+    `model` names a fine-tuned one beside the standard one, which is None.
+    """
 
     prompt: str
     negative_prompt: str = ""
@@ -31,15 +34,25 @@ class GenerateRequest:
     schedule: str | None = None
     size: tuple[int, int] | None = None
     inpainting: Inpainting | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
 class StageCall:
-    """The evidence of one call: seconds of wall clock, bytes of both bodies, the model as announced."""
+    """What one stage took: the replica that answered, bytes of both bodies, the model as announced.
+
+    `seconds` is wall clock from the first attempt to the answer. Of these, waiting is for other attempts, for
+    an endpoint to wake, and in the stage's queue; computing is in its handler; the rest is on the wire. The
+    last two are None where the stage does not announce them.
+    """
 
     stage: str
     replica: str
+    attempts: int
     seconds: float
+    seconds_waiting: float
+    seconds_computing: float | None
+    seconds_on_the_wire: float | None
     bytes_sent: int
     bytes_received: int
     model: str | None

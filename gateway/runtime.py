@@ -69,7 +69,7 @@ async def open_runtime(settings: Settings, metrics: Metrics) -> AsyncIterator[Ru
     async with client:
         stages = Stages.from_settings(settings, client, metrics)
         admission = Admission(settings.max_concurrent_requests, metrics)
-        yield Runtime(settings, metrics, stages, Pipeline(stages), admission)
+        yield Runtime(settings, metrics, stages, Pipeline(stages, settings.request_timeout), admission)
 
 
 def runtime_of(request: Request) -> Runtime:

@@ -3,109 +3,72 @@
 `python -m gateway.settings` prints them as the table in the README.
 """
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from dataclasses import replace
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-import httpx
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from triptych.wire import describe
 
-DEFAULT_PORTS = {"text_encoder": 8001, "diffusion": 8002, "inpainting": 8003, "decoder": 8004}
-STAGES = (*DEFAULT_PORTS, "all_in_one")
-HUGGING_FACE_DOMAINS = ("huggingface.cloud", "huggingface.co", "hf.space")
+from .addresses import DEFAULT_PORTS, STAGES, Addresses, fitting_a_header, local_url
+from .environment import ModelVariables, SecretFiles, is_secret
+from .info import Shapes, read_shapes
+from .places import Named, Place, is_hugging_face, without_userinfo
+
 MEBIBYTE = 1024 * 1024
 
 
-def is_hugging_face(url: str) -> bool:
-    """Whether a Hugging Face token may be sent to this address: https, on a host of Hugging Face's."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    trusted = any(host == domain or host.endswith(f".{domain}") for domain in HUGGING_FACE_DOMAINS)
-    return parts.scheme == "https" and trusted
-
-
-def local_url(stage: str) -> str:
-    """Where the stage is on this machine unless told otherwise."""
-    return f"http://127.0.0.1:{DEFAULT_PORTS[stage]}"
-
-
-class SecretFiles(PydanticBaseSettingsSource):
-    """Reads `X_TOKEN` from the file that `X_TOKEN_FILE` names, which is how containers get secrets."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
-        return _read_secret(field_name.upper()), field_name, False
-
-    def __call__(self) -> dict[str, Any]:
-        fields = self.settings_cls.model_fields
-        tokens = {name: self.get_field_value(fields[name], name)[0] for name in _token_fields(fields)}
-        return {name: token for name, token in tokens.items() if token is not None}
-
-
-def _token_fields(fields: dict[str, FieldInfo]) -> Iterator[str]:
-    return (name for name in fields if name.endswith("_token"))
-
-
-def _read_secret(variable: str) -> str | None:
-    path = os.environ.get(f"{variable}_FILE")
-    if not path:
-        return None
-    if os.environ.get(variable):
-        raise ValueError(f"Set {variable} or {variable}_FILE, not both.")
-    try:
-        token = Path(path).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{variable}_FILE must name a readable text file; got {path}: {error}") from None
-    if not token:
-        raise ValueError(f"{variable}_FILE must name a file that holds a token; {path} is empty.")
-    return token
-
-
-def _url(stage: str) -> Any:
-    return Field(
-        "",
-        description=f"Where the {stage} stage runs: a container or a Hugging Face Endpoint. Empty: off.",
-    )
-
-
-def _token(stage: str) -> Any:
-    return Field(None, description=f"Bearer token for the {stage} stage, sent to its address only.")
-
-
-class Settings(BaseSettings):
-    """Every environment variable that the gateway reads. A bad combination is refused with a sentence.
-
-    After validation every stage URL is a string without a trailing slash, empty where the stage is off.
-    """
+class Settings(Addresses, BaseSettings):
+    """Every environment variable that the gateway reads. A bad combination is refused with a sentence."""
 
     model_config = SettingsConfigDict(env_ignore_empty=False, frozen=True, extra="ignore")
 
-    text_encoder_url: str = _url("text_encoder")
-    diffusion_url: str = _url("diffusion")
-    inpainting_url: str = _url("inpainting")
-    decoder_url: str = _url("decoder")
-    all_in_one_url: str = Field(
-        "",
-        description="Where the all_in_one stage runs. When set, a text-to-image request is one call to it, "
-        "and the other stages are off unless their own address is set.",
+    models: Annotated[dict[str, Addresses], NoDecode] = Field(
+        {},
+        description="Where the stages of another model run, by its name of letters, digits, _ and -, as "
+        "`DIFFUSION_URLS__anime` says it; also `…_URL__`, `…_TOKEN__` and `…_TOKENS__`. Chosen by `model` in "
+        "the request; it uses the standard stages where it has none of its own.",
     )
-    text_encoder_token: SecretStr | None = _token("text_encoder")
-    diffusion_token: SecretStr | None = _token("diffusion")
-    inpainting_token: SecretStr | None = _token("inpainting")
-    decoder_token: SecretStr | None = _token("decoder")
-    all_in_one_token: SecretStr | None = _token("all_in_one")
     hf_token: SecretStr | None = Field(
         None,
         description="Bearer token for every stage without one of its own whose address is https on "
         "huggingface.cloud, huggingface.co or hf.space; sent nowhere else.",
     )
     stage_timeout: float = Field(600, gt=0, le=86_400, description="Seconds that a call to a stage may take.")
+    request_timeout: float = Field(
+        1800,
+        gt=0,
+        le=86_400,
+        description="Seconds that a request may take in all its stages, waiting included.",
+    )
+    stage_attempts: int = Field(
+        4,
+        ge=1,
+        le=20,
+        description="How often a stage is asked for its part of a request, all replicas together.",
+    )
+    wake_timeout: float = Field(
+        300,
+        gt=0,
+        le=3600,
+        description="Seconds that a request is held for an endpoint that is asleep to wake.",
+    )
+    proxy_timeout: float = Field(
+        50,
+        gt=0,
+        le=86_400,
+        description="A call that is cut off, or answered 502 or 504, after so many seconds of silence has "
+        "met a proxy's time limit, and is not repeated there.",
+    )
+    plain_shapes: Annotated[Shapes, NoDecode] = Field(
+        {},
+        description="Shapes of what plain endpoints make, without the batch axis, such as "
+        "`context=77x768,latent=64x64x4,image=512x512x3`; those not named are taken from their first answer.",
+    )
     stage_info_seconds: float = Field(
         30, ge=0, le=3600, description="How long a stage's own description counts before it is asked again."
     )
@@ -144,80 +107,84 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, SecretFiles(settings_cls), env_settings
+        return init_settings, SecretFiles(settings_cls), ModelVariables(settings_cls), env_settings
 
-    @field_validator(*(f"{stage}_token" for stage in STAGES), "hf_token", mode="before")
+    @field_validator("hf_token", mode="before")
     @classmethod
-    def _fits_a_header(cls, value: Any, info: ValidationInfo) -> Any:
-        """An empty token is none: compose hands on an unset variable as an empty one."""
-        if not isinstance(value, str):
-            return value
-        token = value.strip()
-        if not (token.isascii() and token.isprintable()):
-            raise ValueError(f"{str(info.field_name).upper()} must be printable ASCII characters.")
-        return token or None
+    def _token_fits_a_header(cls, value: Any) -> Any:
+        return fitting_a_header(value, "hf_token")
+
+    @field_validator(*(f"{stage}_{kind}" for stage in STAGES for kind in ("url", "urls")))
+    @classmethod
+    def _is_an_address(cls, value: str, info: ValidationInfo) -> str:
+        stage, _, kind = str(info.field_name).rpartition("_")
+        _ = Named(stage, **{kind: value}).places
+        return value
+
+    @field_validator("plain_shapes", mode="before")
+    @classmethod
+    def _reads_as_shapes(cls, value: Any) -> Any:
+        try:
+            return read_shapes(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError(f"PLAIN_SHAPES {error}.") from None
 
     @model_validator(mode="before")
     @classmethod
     def _default_urls(cls, values: dict[str, Any]) -> dict[str, Any]:
-        off = bool(values.get("all_in_one_url"))
-        urls = {f"{stage}_url": "" if off else local_url(stage) for stage in DEFAULT_PORTS}
+        """What is on this machine; and a list that both variables hold, as compose has it, is held by one."""
+        for stage in STAGES:
+            if values.get(f"{stage}_urls") and values.get(f"{stage}_urls") == values.get(f"{stage}_url"):
+                values = {**values, f"{stage}_url": ""}
+        off = bool(values.get("all_in_one_url") or values.get("all_in_one_urls"))
+        urls = {
+            f"{stage}_url": "" if off or values.get(f"{stage}_urls") else local_url(stage)
+            for stage in DEFAULT_PORTS
+        }
         return {**urls, **values}
-
-    @field_validator(*(f"{stage}_url" for stage in STAGES))
-    @classmethod
-    def _is_an_address(cls, value: str, info: ValidationInfo) -> str:
-        if value and not _is_address(value):
-            raise ValueError(
-                f"{str(info.field_name).upper()} must be http(s)://host[:port][/path] or empty; "
-                f"got {value.rpartition('@')[2]!r}."
-            )
-        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
-        urls = {stage: url for stage in STAGES if (url := self.url(stage))}
-        if not urls:
+        places = [place for model in (None, *self.models) for place in self._places(model)]
+        if not self._places(None):
             raise ValueError("Every stage is off: set TEXT_ENCODER_URL, DIFFUSION_URL and DECODER_URL.")
-        for stage, url in urls.items():
-            twins = [other for other in urls if urls[other] == url and other != stage]
-            if twins:
+        stages: dict[str, Place] = {}
+        for place in places:
+            twin = stages.setdefault(place.url, place)
+            if twin.stage != place.stage:
                 raise ValueError(
-                    f"{stage.upper()}_URL and {twins[0].upper()}_URL must differ, each stage has its own "
-                    f"address; both are {without_userinfo(url)}."
+                    f"{twin.variable} and {place.variable} must differ, each stage has its own "
+                    f"address; both are {without_userinfo(place.url)}."
                 )
-            if urlsplit(url).username is not None and self.token(stage):
+            if urlsplit(place.url).username is not None and place.token:
                 raise ValueError(
-                    f"{stage.upper()}_URL must not hold a user name where the stage has a token: "
+                    f"{place.variable} must not hold a user name where the stage has a token: "
                     "one of the two would not be sent. Remove one."
                 )
+        self._check_models()
         return self
 
-    def url(self, stage: str) -> str:
-        """The stage's address; empty where it is off."""
-        return str(getattr(self, f"{stage}_url"))
+    def _check_models(self) -> None:
+        for model, places in self.models.items():
+            if not self._places(model):
+                raise ValueError(f"The model {model} must have an address: set DIFFUSION_URLS__{model}.")
+            for stage in STAGES:
+                named = places.named(stage, f"__{model}")
+                if (named.token or named.tokens) and not named.places:
+                    raise ValueError(f"{named.variable('TOKEN')} must go with {named.variable('URL')}.")
 
-    def token(self, stage: str) -> SecretStr | None:
-        """The stage's own token, or Hugging Face's where its address is theirs."""
-        own: SecretStr | None = getattr(self, f"{stage}_token")
-        return own or (self.hf_token if is_hugging_face(self.url(stage)) else None)
+    def _places(self, model: str | None) -> list[Place]:
+        return [place for stage in STAGES for place in self.places(stage, model)]
 
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port_is_sound = parts.port is None or parts.port > 0
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL):
-        return False
-    plain = not (parts.query or parts.fragment) and not any(character.isspace() for character in url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and port_is_sound and plain
-
-
-def without_userinfo(url: str) -> str:
-    """The address as it may be shown: a user name and password in it are left out."""
-    parts: SplitResult = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    def places(self, stage: str, model: str | None = None) -> tuple[Place, ...]:
+        """Where the stage of this model runs, each place with its token, or with Hugging Face's."""
+        named = self.models[model].named(stage, f"__{model}") if model else self.named(stage)
+        return tuple(
+            replace(place, token=self.hf_token)
+            if place.token is None and is_hugging_face(place.url)
+            else place
+            for place in named.places
+        )
 
 
 def markdown_table() -> str:
@@ -225,7 +192,9 @@ def markdown_table() -> str:
     rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         variable = f"`{name.upper()}`"
-        if name.endswith("_token"):
+        if name == "models":
+            variable = "`<STAGE>_URLS__<model>`"
+        if is_secret(name):
             variable += f" or `{name.upper()}_FILE`"
         rows.append(f"| {variable} | {_default_text(name, field)} | {field.description} |")
     return "\n".join(rows)
@@ -235,7 +204,7 @@ def _default_text(name: str, field: FieldInfo) -> str:
     stage = name.removesuffix("_url")
     if stage in DEFAULT_PORTS:
         return f"`{local_url(stage)}`"
-    return f"`{field.default}`" if field.default not in (None, "") else ""
+    return f"`{field.default}`" if field.default not in (None, "", {}) else ""
 
 
 def sentences(error: ValueError) -> list[str]:

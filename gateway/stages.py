@@ -1,70 +1,107 @@
-"""A stage is an ordered list of replicas: containers of ours, or Hugging Face Endpoints."""
+"""A stage is where it runs: groups of equals, in the order in which they are asked."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
 
-from .errors import Origin, StageFailed, StageUnavailable
-from .info import Info, State
+from .addresses import STAGES
+from .errors import InvalidRequest, Origin, StageUnavailable
+from .info import State
+from .limits import CallLimits
 from .metrics import Metrics
-from .replicas import CallLimits, Replica, Reply
-from .settings import STAGES, Settings
+from .places import Place
+from .replicas import Replica
+from .settings import Settings
+from .sites import Site
+from .states import state_of
 
 
 class Stage:
-    """One stage and where it runs. The first replica does the work."""
+    """One stage of one model, `model` being None for the standard one."""
 
-    def __init__(self, name: str, replicas: list[Replica]) -> None:
+    def __init__(self, name: str, sites: Sequence[Site], attempts: int, model: str | None = None) -> None:
         self.name = name
-        self.replicas = replicas
+        self.model = model
+        self.attempts = attempts
+        self._sites = sites
 
-    async def info(self) -> Info | None:
-        """What the stage announces; None for a plain endpoint."""
-        return await self.replicas[0].info()
+    @property
+    def known(self) -> list[Replica]:
+        """Its replicas, in the order given, as they were last resolved."""
+        return [replica for site in self._sites for replica in site.replicas]
 
-    async def post(self, payload: dict[str, Any]) -> Reply:
-        """One request of the stage contract."""
-        return await self.replicas[0].post(payload)
-
-    def failed(self, what: str, todo: str) -> StageFailed:
-        """A StageFailed about the replica that did the work."""
-        return self.replicas[0].faults.failed(what, todo)
+    async def replicas(self) -> list[Replica]:
+        """Its replicas, in the order given."""
+        await asyncio.gather(*(site.refresh() for site in self._sites))
+        return self.known
 
     async def states(self) -> list[State]:
         """The state of every replica, asked at the same time."""
-        return list(await asyncio.gather(*(replica.state() for replica in self.replicas)))
+        return list(await asyncio.gather(*(state_of(replica) for replica in await self.replicas())))
 
 
 class Stages:
-    """The stages that are switched on, by name."""
+    """The stages that are switched on, of the standard model and of those beside it."""
 
-    def __init__(self, stages: list[Stage]) -> None:
-        self._stages = {stage.name: stage for stage in stages}
+    def __init__(self, standard: Sequence[Stage], models: Mapping[str, Sequence[Stage]]) -> None:
+        self._standard = {stage.name: stage for stage in standard}
+        self._models = {name: {stage.name: stage for stage in stages} for name, stages in models.items()}
 
     @classmethod
     def from_settings(cls, settings: Settings, client: httpx.AsyncClient, metrics: Metrics) -> "Stages":
-        limits = CallLimits(settings.stage_timeout, settings.stage_answer_bytes, settings.stage_info_seconds)
+        limits = CallLimits(
+            seconds=settings.stage_timeout,
+            answer_bytes=settings.stage_answer_bytes,
+            info_seconds=settings.stage_info_seconds,
+            attempts=settings.stage_attempts,
+            wake_seconds=settings.wake_timeout,
+            silence_seconds=settings.proxy_timeout,
+            shapes=settings.plain_shapes,
+        )
 
-        def replica(name: str) -> Replica:
-            return Replica(name, settings.url(name), settings.token(name), client, metrics, limits)
+        def site(place: Place) -> Site:
+            return Site(place, lambda ip: Replica(place, ip, client, metrics, limits))
 
-        return cls([Stage(name, [replica(name)]) for name in STAGES if settings.url(name)])
+        def stages(model: str | None) -> list[Stage]:
+            places = {name: settings.places(name, model) for name in STAGES}
+            return [
+                Stage(name, [site(place) for place in found], limits.attempts, model)
+                for name, found in places.items()
+                if found
+            ]
+
+        return cls(stages(None), {model: stages(model) for model in settings.models})
 
     def __iter__(self) -> Iterator[Stage]:
-        return iter(self._stages.values())
+        yield from self._standard.values()
+        for own in self._models.values():
+            yield from own.values()
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._stages
+    def model(self, name: str | None) -> str | None:
+        """The model as the settings name it. InvalidRequest for one that they do not."""
+        if name is None or name.lower() in self._models:
+            return name and name.lower()
+        known = "".join(f"{model}, " for model in self._models)
+        raise InvalidRequest(
+            f"model must be {known and f'one of {known}or '}null for the standard one; got {name[:60]!r}.",
+            field="model",
+        )
 
-    def pick(self, names: Sequence[str]) -> list[Stage]:
-        """These stages; StageUnavailable where some of them are switched off."""
-        off = [name for name in names if name not in self]
+    def all_in_one(self, model: str | None) -> bool:
+        """Whether one call makes the picture: where the model, or else the standard one, is in one stage."""
+        own = self._models[model] if model else {}
+        split = {"text_encoder", "diffusion", "decoder"} & set(own)
+        return "all_in_one" in own or ("all_in_one" in self._standard and not split)
+
+    def pick(self, names: Sequence[str], model: str | None) -> list[Stage]:
+        """These stages, the model's own where it has them; StageUnavailable where some are switched off."""
+        found = {**self._standard, **(self._models[model] if model else {})}
+        off = [name for name in names if name not in found]
         if off:
             variables = " and ".join(f"{name.upper()}_URL" for name in off)
             raise StageUnavailable(
                 f"Switched off here: {', '.join(off)}. To use it, set {variables}.",
                 origin=Origin(off[0], None),
             )
-        return [self._stages[name] for name in names]
+        return [found[name] for name in names]

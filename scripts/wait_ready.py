@@ -52,14 +52,20 @@ def describe(stages: Stages) -> str:
 
 
 def state(stage: dict[str, Any]) -> str:
-    replica = stage["replicas"][0]
+    """The state of each of its replicas."""
+    return " and ".join(map(replica_state, stage["replicas"]))
+
+
+def replica_state(replica: dict[str, Any]) -> str:
     progress = replica["progress"]
     return str(replica["state"]) if progress is None else f"{replica['state']} {progress:.0%}"
 
 
 def errors(stage: dict[str, Any]) -> list[str]:
-    """What the stage's replicas say that failed to load."""
+    """What the stage's replicas say, if all of them failed to load."""
     failed = [replica for replica in stage["replicas"] if replica["state"] == "failed"]
+    if len(failed) < len(stage["replicas"]):
+        return []
     return [f"{stage['stage']}: {replica['error']}" for replica in failed]
 
 

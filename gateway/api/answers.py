@@ -10,6 +10,7 @@ from ..errors import NotAcceptable
 from ..images import MEDIA_TYPES, encode_picture
 from ..infotext import infotext
 from ..requests import GenerateRequest, GenerateResult
+from ..timing import entry
 from .accept import choose
 from .schemas import CallEvidence, Generated, GeneratedImage, TextToImage
 
@@ -84,14 +85,32 @@ def _json(
         warnings=result.warnings,
         seconds=result.seconds,
     )
-    return JSONResponse(answer.model_dump())
+    return JSONResponse(answer.model_dump(), headers={"Server-Timing": _server_timing(result)})
 
 
 def _evidence_headers(result: GenerateResult) -> dict[str, str]:
-    timing = [f'{call.stage};dur={call.seconds * 1000:.1f};desc="{call.replica}"' for call in result.calls]
-    headers = {"Server-Timing": ", ".join(timing)}
+    headers = {"Server-Timing": _server_timing(result)}
     if result.seeds[0] is not None:
         headers["X-Triptych-Seed"] = str(result.seeds[0])
     if result.warnings:
         headers["X-Triptych-Warning"] = " ".join(result.warnings)
     return headers
+
+
+def _server_timing(result: GenerateResult) -> str:
+    """An entry for each stage, durations in milliseconds, and one for the whole."""
+    stages = [
+        entry(
+            call.stage,
+            call.seconds,
+            desc=call.replica,
+            attempts=call.attempts,
+            waiting=call.seconds_waiting,
+            computing=call.seconds_computing,
+            wire=call.seconds_on_the_wire,
+            sent=call.bytes_sent,
+            received=call.bytes_received,
+        )
+        for call in result.calls
+    ]
+    return ", ".join([*stages, entry("total", result.seconds)])

@@ -13,6 +13,7 @@ from ..info import Info, State
 from ..replicas import Replica
 from ..runtime import Runtime, runtime_of
 from ..stages import Stage
+from ..states import state_of
 
 RETRY_AFTER = 2
 
@@ -27,7 +28,8 @@ class ReplicaState(BaseModel):
         str,
         Field(
             description="The stage's own word (starting, downloading, verifying, loading, compiling, warm, "
-            "failed, stopping); unreachable; on demand: a Hugging Face Endpoint, not asked as it may sleep."
+            "failed, stopping); unreachable; on demand: a Hugging Face Endpoint, not asked as it may sleep; "
+            "waking: requests are held until it is awake; paused, unauthorized, misplaced: what it answered."
         ),
     ]
     progress: Annotated[float | None, Field(description="0 to 1, where the state has one.")]
@@ -37,6 +39,9 @@ class ReplicaState(BaseModel):
 
 class StageState(BaseModel):
     stage: str
+    model: Annotated[
+        str | None, Field(description="What `model` in a request names; null: the standard one.")
+    ]
     ready: bool
     replicas: list[ReplicaState]
 
@@ -47,11 +52,18 @@ class Readiness(BaseModel):
 
 
 class ReplicaDetails(ReplicaState):
+    group: Annotated[
+        int, Field(description="Equals have the same; a lower one is asked before a higher one.")
+    ]
+    requests: Annotated[int, Field(description="How many it has, as far as the gateway knows.")]
     info: Annotated[Info | None, Field(description="What the replica announces; null for a plain endpoint.")]
 
 
 class StageDetails(BaseModel):
     stage: str
+    model: Annotated[
+        str | None, Field(description="What `model` in a request names; null: the standard one.")
+    ]
     replicas: list[ReplicaDetails]
 
 
@@ -96,19 +108,21 @@ async def _stage_states(runtime: Runtime) -> list[StageState]:
     async def one(stage: Stage) -> StageState:
         states = await stage.states()
         replicas = [ReplicaState(**vars(state)) for state in states]
-        return StageState(stage=stage.name, ready=any(state.ready for state in states), replicas=replicas)
+        ready = any(state.ready for state in states)
+        return StageState(stage=stage.name, model=stage.model, ready=ready, replicas=replicas)
 
     return list(await asyncio.gather(*(one(stage) for stage in runtime.stages)))
 
 
 async def _stage_details(stage: Stage) -> StageDetails:
-    replicas = await asyncio.gather(*(_replica_details(replica) for replica in stage.replicas))
-    return StageDetails(stage=stage.name, replicas=list(replicas))
+    replicas = await asyncio.gather(*(_replica_details(one) for one in await stage.replicas()))
+    return StageDetails(stage=stage.name, model=stage.model, replicas=list(replicas))
 
 
 async def _replica_details(replica: Replica) -> ReplicaDetails:
-    state = await replica.state()
-    return ReplicaDetails(**vars(state), info=await _info(replica, state))
+    state = await state_of(replica)
+    info = await _info(replica, state)
+    return ReplicaDetails(**vars(state), group=replica.group, requests=replica.load.requests, info=info)
 
 
 async def _info(replica: Replica, state: State) -> Info | None:

@@ -15,6 +15,7 @@ MAX_PROMPT = 2000
 MAX_IMAGES = 100
 MAX_GUIDANCE_SCALE = 100
 MAX_RESAMPLES = 10
+MAX_MODEL = 100
 
 
 class TextToImage(BaseModel):
@@ -77,6 +78,15 @@ class TextToImage(BaseModel):
         ),
         Must("WIDTHxHEIGHT such as 64x64, or null"),
     ] = None
+    model: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_MODEL,
+            description="A fine-tuned model beside the standard one, by its name in GET /v1/stages; null for "
+            "the standard one.",
+        ),
+        Must(f"a model's name of at most {MAX_MODEL} characters, or null"),
+    ] = None
     output_format: Annotated[
         Literal["png", "webp", "jpeg"] | None,
         Field(description="File type of the pictures; null for what `Accept` names, else png."),
@@ -95,6 +105,7 @@ class TextToImage(BaseModel):
             schedule=self.schedule,
             size=_size(self.size),
             inpainting=inpainting,
+            model=self.model,
         )
 
 
@@ -138,8 +149,17 @@ class CallEvidence(BaseModel):
     """What one stage did: where, in how many seconds, with how many bytes there and back, by which model."""
 
     stage: str
-    replica: str
-    seconds: float
+    replica: Annotated[str, Field(description="The address that gave the answer.")]
+    attempts: Annotated[int, Field(description="1 where the first replica that was asked gave it.")]
+    seconds: Annotated[float, Field(description="From the first attempt to the answer.")]
+    seconds_waiting: Annotated[
+        float,
+        Field(description="For attempts that failed, for an endpoint to wake, and in the stage's queue."),
+    ]
+    seconds_computing: Annotated[
+        float | None, Field(description="In the stage's handler; null for a plain endpoint.")
+    ]
+    seconds_on_the_wire: Annotated[float | None, Field(description="The rest; null for a plain endpoint.")]
     bytes_sent: int
     bytes_received: int
     model: Annotated[str | None, Field(description="null for a plain endpoint.")]

@@ -126,7 +126,10 @@ async def predict(request: Request) -> Response:
         data = await read_object(request, stage.settings.max_body_bytes, stage.settings.body_timeout)
         call = stage.worker.submit(data)
         try:
-            return _json(200, await _answer_unless_gone(call, request))
+            response = _json(200, await _answer_unless_gone(call, request))
+            response.headers["Server-Timing"] = call.timing
+            response.headers["X-Queue-Size"] = str(stage.door.inside - 1)
+            return response
         finally:
             stage.worker.withdraw(call)
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,6 +29,17 @@ class Call:
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
         self.answer: Future[bytes] = Future()
+        self._times = [time.perf_counter()]
+
+    def stamp(self) -> None:
+        """It is begun; called again, it is done."""
+        self._times.append(time.perf_counter())
+
+    @property
+    def timing(self) -> str:
+        """Of a call that is done: `Server-Timing` with the milliseconds in the queue and in the handler."""
+        submitted, begun, done = self._times
+        return f"queue;dur={(begun - submitted) * 1000:.1f}, handler;dur={(done - begun) * 1000:.1f}"
 
 
 class Worker:
@@ -88,8 +100,11 @@ class Worker:
 
     def _run(self, handler: Handler, call: Call) -> None:
         self.running = True
+        call.stamp()
         try:
-            call.answer.set_result(to_json(handler(call.data)))
+            answer = to_json(handler(call.data))
+            call.stamp()
+            call.answer.set_result(answer)
         except InvalidField as error:
             call.answer.set_exception(error)
         except BaseException as error:  # the thread outlives a MemoryError and a SystemExit as well

@@ -62,6 +62,25 @@ def test_a_stage_is_pointed_elsewhere_by_its_variable(stage: str) -> None:
     assert gateway["environment"][variable] == "https://elsewhere.example"
 
 
+@pytest.mark.parametrize(
+    ("overlays", "stage"),
+    [((), "diffusion"), (("diffusion-remote",), "diffusion"), (("all-in-one",), "all_in_one")],
+)
+def test_a_stage_in_several_places_is_named_by_one_variable(
+    monkeypatch: pytest.MonkeyPatch, overlays: tuple[str, ...], stage: str
+) -> None:
+    variable = f"{stage.upper()}_URLS"
+    environment = services(*overlays, **{variable: "http://a:8000;https://b.example"})["gateway"][
+        "environment"
+    ]
+    for name in gateway.settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        if (value := environment.get(name.upper())) is not None:
+            monkeypatch.setenv(name.upper(), value)
+    places = gateway.settings.Settings().places(stage)
+    assert [place.url for place in places] == ["http://a:8000", "https://b.example"]
+
+
 @pytest.mark.parametrize("stage", ["diffusion", "inpainting", "decoder"])
 def test_a_remote_stage_does_not_start_here_and_must_be_named(stage: str) -> None:
     variable = f"{stage.upper()}_URL"
@@ -74,7 +93,7 @@ def test_a_remote_stage_does_not_start_here_and_must_be_named(stage: str) -> Non
 
 
 def test_every_setting_of_gateway_and_stages_can_be_set_here() -> None:
-    own = {"gateway_host", "gateway_port", "host", "port", "handlers_dir"}
+    own = {"gateway_host", "gateway_port", "models", "host", "port", "handlers_dir"}
     described = services()
     for service, settings in (("gateway", gateway.settings.Settings), ("decoder", host.settings.Settings)):
         settable = {name.lower() for name in described[service]["environment"]}

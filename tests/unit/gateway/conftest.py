@@ -19,7 +19,7 @@ StartGateway = Callable[..., httpx.Client]
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes every variable that the gateway reads out of the environment, and proxies with them."""
     for name in os.environ:
-        known = name.removesuffix("_FILE").lower() in Settings.model_fields
+        known = name.removesuffix("_FILE").partition("__")[0].lower() in Settings.model_fields
         if known or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
 

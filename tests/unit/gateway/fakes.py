@@ -53,8 +53,9 @@ def base64_of(array: npt.NDArray[Any]) -> str:
 class FakeStage:
     """One stage's answers. `plain` makes it a Hugging Face Endpoint's server: no /info, no /ready.
 
-    `responses` replaces the answer to a path, "/" being the contract's POST; delays are in seconds. Kept for
-    the test to look at: the contract's requests, every path and its headers, how many clients left early.
+    `responses` replaces the answer to a path, "/" being the contract's POST; `proxy` replaces every answer
+    while it gives one; delays are in seconds; `header` comes with the contract's answers. Kept for the test
+    to look at: the contract's requests, every path and its headers, how many clients left early.
     """
 
     name: str
@@ -67,6 +68,8 @@ class FakeStage:
     sizes: dict[str, int] | None = None
     announces_as: str = ""
     responses: dict[str, Callable[[], Response]] = field(default_factory=dict)
+    proxy: Callable[[], Response | None] = lambda: None
+    header: dict[str, str] = field(default_factory=dict)
     requests: list[dict[str, Any]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -118,6 +121,8 @@ class FakeStage:
 
     async def _get(self, request: Request) -> Response:
         path = self._note(request)
+        if instead := self.proxy():
+            return instead
         if path in self.responses:
             return self.responses[path]()
         if path == "/health":
@@ -133,9 +138,13 @@ class FakeStage:
     async def _post(self, request: Request) -> Response:
         path = self._note(request)
         data = json.loads(await request.body())
+        if instead := self.proxy():
+            return instead
         self.requests.append(data)
         await self._wait(request)
-        return self.responses[path]() if path in self.responses else JSONResponse(self.answer(data))
+        if path in self.responses:
+            return self.responses[path]()
+        return JSONResponse(self.answer(data), headers=self.header)
 
     async def _wait(self, request: Request) -> None:
         """Takes `delay` seconds, or less if the client leaves."""
@@ -151,6 +160,25 @@ class FakeStage:
         return request.url.path
 
 
+def platform_says(status: int, code: str, text: str) -> Response:
+    """An error of Hugging Face's proxy."""
+    return JSONResponse({"error": text, "code": code}, status)
+
+
+def cold() -> Response:
+    """Of an endpoint that is scaled to zero, or starting."""
+    return platform_says(503, "SERVICE_UNAVAILABLE", "503 Service Unavailable")
+
+
+def paused() -> Response:
+    said = "Bad Request: The endpoint is paused, ask a maintainer to restart it"
+    return platform_says(400, "BAD_REQUEST", said)
+
+
+def unauthorized() -> Response:
+    return platform_says(401, "UNAUTHORIZED", "401 Unauthorized")
+
+
 def wait_until(happened: Callable[[], bool]) -> None:
     """Returns when it has happened, and fails when it does not within 20 seconds."""
     until = time.monotonic() + 20
@@ -160,9 +188,9 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: Starlette, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """The URL of the application, served from a thread until the end of the block."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, host=host, port=port, log_config=None, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -170,7 +198,7 @@ def serving(app: Starlette) -> Iterator[str]:
         while not server.started:
             assert thread.is_alive(), "the server stopped while it was starting"
             thread.join(0.005)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://{host}:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from gateway.client import main
 from tests.running import ROOT, free_port, inherited_environment
-from tests.unit.gateway.conftest import Fakes
+from tests.unit.gateway.conftest import Fakes, StartGateway
 from tests.unit.gateway.fakes import FakeStage, serving
 from tests.unit.gateway.pictures import opened
 
@@ -88,6 +88,21 @@ def test_a_stage_that_failed_is_not_waited_for(
     said = complaint(capsys, gateway, tmp_path / "apple.png")
     assert said.strip().startswith("The decoder stage failed: ")
     assert "says that it is the diffusion stage" in said
+
+
+def test_a_stage_is_waited_for_while_one_of_its_replicas_may_still_do_it(
+    start_gateway: StartGateway,
+    fakes: Fakes,
+    urls: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fakes["decoder"].announces_as = "diffusion"
+    other = FakeStage("decoder", state="loading", progress=0.5)
+    with serving(other.app()) as url:
+        gateway = start_gateway(decoder_url="", decoder_urls=f"{urls['decoder']},{url}")
+        said = complaint(capsys, gateway, tmp_path / "apple.png", "--wait", "0.1")
+    assert "The stages are not ready: decoder (failed and loading 50%)" in said
 
 
 def test_an_error_of_the_gateway_is_told_in_its_words(

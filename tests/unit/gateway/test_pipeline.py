@@ -270,12 +270,46 @@ def test_the_models_own_size_may_be_named(gateway: httpx.Client) -> None:
 
 def test_a_size_tells_what_a_plain_endpoints_pictures_are(fresh_gateway: httpx.Client, fakes: Fakes) -> None:
     fakes["diffusion"].plain = fakes["decoder"].plain = True
-    fakes["decoder"].shapes = {"image": (48, 96, 3)}
-    image = made(fresh_gateway, size="96x48")["images"][0]
-    assert (image["width"], image["height"]) == (96, 48)
+    fakes["diffusion"].shapes = fakes["decoder"].shapes = {"image": (48, 96, 3)}
     error = refused(fresh_gateway)
     assert (error["status"], error["type"], error["stage"]) == (502, "StageFailed", "decoder")
     assert "13824 bytes of images, which are not 1 square pictures" in error["message"]
+    image = made(fresh_gateway, size="96x48")["images"][0]
+    assert (image["width"], image["height"]) == (96, 48)
+
+
+def test_the_first_answer_tells_what_a_plain_endpoints_pictures_are(
+    fresh_gateway: httpx.Client, fakes: Fakes
+) -> None:
+    fakes["diffusion"].plain = fakes["decoder"].plain = True
+    fakes["diffusion"].shapes = fakes["decoder"].shapes = {"image": (48, 96, 3)}
+    assert made(fresh_gateway, size="96x48")["parameters"]["size"] == "96x48"
+    assert made(fresh_gateway)["parameters"]["size"] == "96x48"
+    assert refused(fresh_gateway, size="64x64")["message"].startswith("size must be 96x48")
+
+
+def test_the_settings_tell_what_a_plain_endpoints_pictures_are(
+    start_gateway: StartGateway, fakes: Fakes
+) -> None:
+    gateway = start_gateway(plain_shapes="image=48x96x3")
+    fakes["diffusion"].plain = fakes["decoder"].plain = True
+    fakes["diffusion"].shapes = fakes["decoder"].shapes = {"image": (48, 96, 3)}
+    assert made(gateway)["parameters"]["size"] == "96x48"
+
+
+def test_a_plain_text_encoder_of_another_model_is_refused_with_both_shapes(
+    fresh_gateway: httpx.Client, fakes: Fakes
+) -> None:
+    other = base64_of(np.zeros((1, 77, 16), np.float32))
+    fakes["text_encoder"].plain = True
+    fakes["text_encoder"].responses["/"] = lambda: JSONResponse(
+        {"context_b64str": other, "unconditional_context_b64str": other}
+    )
+    error = refused(fresh_gateway)
+    assert (error["status"], error["type"], error["stage"]) == (502, "StageFailed", "text_encoder")
+    assert "(shape [77, 16])" in error["message"]
+    assert "1 x [77, 8] float32" in error["message"]
+    assert fakes["diffusion"].requests == []
 
 
 def test_stages_of_different_models_are_noticed_before_any_work(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings import STAGES, Settings, is_hugging_face, markdown_table, sentences, without_userinfo
+from gateway.addresses import STAGES
+from gateway.settings import Settings, markdown_table, sentences
 from tests.running import ROOT, inherited_environment
 
 ENDPOINT = "https://abc.eu-west-1.aws.endpoints.huggingface.cloud"
@@ -22,9 +23,19 @@ def complaint(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     return "\n".join(sentences(refused.value))
 
 
+def url(stage: str) -> str:
+    """The stage's one address with the environment as it is; empty where it is off."""
+    return "".join(place.url for place in Settings().places(stage))
+
+
+def tokens(stage: str, model: str | None = None) -> list[str | None]:
+    """The token of each of the stage's addresses, with the environment as it is."""
+    places = Settings().places(stage, model)
+    return [place.token.get_secret_value() if place.token else None for place in places]
+
+
 def test_the_four_stages_are_expected_on_their_ports_of_this_machine() -> None:
-    settings = Settings()
-    assert [settings.url(stage) for stage in STAGES] == [
+    assert [url(stage) for stage in STAGES] == [
         "http://127.0.0.1:8001",
         "http://127.0.0.1:8002",
         "http://127.0.0.1:8003",
@@ -38,15 +49,27 @@ def test_with_one_stage_for_everything_the_others_are_off_unless_named(
 ) -> None:
     monkeypatch.setenv("ALL_IN_ONE_URL", "http://all:8000/")
     monkeypatch.setenv("DECODER_URL", "http://decoder:8000")
-    settings = Settings()
-    assert settings.url("all_in_one") == "http://all:8000"
-    assert settings.url("decoder") == "http://decoder:8000"
-    assert settings.url("diffusion") == ""
+    assert url("all_in_one") == "http://all:8000"
+    assert url("decoder") == "http://decoder:8000"
+    assert url("diffusion") == ""
+
+
+def test_a_list_that_compose_hands_on_in_both_variables_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DECODER_URL", "http://a:1,http://b:1")
+    monkeypatch.setenv("DECODER_URLS", "http://a:1,http://b:1")
+    assert [place.url for place in Settings().places("decoder")] == ["http://a:1", "http://b:1"]
+    said = complaint(monkeypatch, DECODER_URL="http://a:1")
+    assert said == "Set DECODER_URL or DECODER_URLS, not both."
+
+
+def test_with_a_list_for_everything_the_others_are_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_IN_ONE_URLS", "http://a:1,http://b:1")
+    assert [len(Settings().places(stage)) for stage in STAGES] == [0, 0, 0, 0, 2]
 
 
 def test_an_empty_address_switches_a_stage_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INPAINTING_URL", "")
-    assert Settings().url("inpainting") == ""
+    assert url("inpainting") == ""
 
 
 def test_with_every_stage_off_the_gateway_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,9 +114,7 @@ def test_a_number_that_is_none_is_refused_by_the_name_of_its_variable(
 def test_a_token_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hf_abc\n")
     monkeypatch.setenv("DECODER_TOKEN_FILE", str(tmp_path / "token"))
-    token = Settings().token("decoder")
-    assert token is not None
-    assert token.get_secret_value() == "hf_abc"
+    assert tokens("decoder") == ["hf_abc"]
 
 
 def test_a_token_and_its_file_together_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -116,9 +137,8 @@ def test_empty_tokens_are_none_as_compose_hands_on_unset_variables(monkeypatch: 
     monkeypatch.setenv("HF_TOKEN", "")
     monkeypatch.setenv("HF_TOKEN_FILE", "")
     monkeypatch.setenv("DECODER_TOKEN", " ")
-    settings = Settings()
-    assert settings.hf_token is None
-    assert settings.token("decoder") is None
+    assert Settings().hf_token is None
+    assert tokens("decoder") == [None]
 
 
 def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,34 +149,14 @@ def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(monkeypatch: p
 def test_the_hugging_face_token_goes_to_hugging_face_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_abc")
     monkeypatch.setenv("DIFFUSION_URL", ENDPOINT)
-    settings = Settings()
-    assert settings.token("diffusion") is not None
-    assert settings.token("decoder") is None
+    assert tokens("diffusion") == ["hf_abc"]
+    assert tokens("decoder") == [None]
 
 
 def test_a_stages_own_token_comes_before_the_hugging_face_token(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"HF_TOKEN": "hf_abc", "DIFFUSION_TOKEN": "own", "DIFFUSION_URL": ENDPOINT}.items():
         monkeypatch.setenv(name, value)
-    token = Settings().token("diffusion")
-    assert token is not None
-    assert token.get_secret_value() == "own"
-
-
-@pytest.mark.parametrize(
-    ("url", "trusted"),
-    [
-        (ENDPOINT, True),
-        ("https://user-space.hf.space/x", True),
-        ("https://HuggingFace.co", True),
-        ("http://abc.endpoints.huggingface.cloud", False),
-        ("https://evilhuggingface.co", False),
-        ("https://huggingface.co.evil.example", False),
-        ("https://huggingface.co@evil.example", False),
-        ("http://127.0.0.1:8001", False),
-    ],
-)
-def test_only_https_hosts_of_hugging_face_are_trusted_with_its_token(url: str, trusted: bool) -> None:
-    assert is_hugging_face(url) is trusted
+    assert tokens("diffusion") == ["own"]
 
 
 def test_no_token_shows_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,8 +176,14 @@ def test_a_user_name_beside_a_token_is_refused(monkeypatch: pytest.MonkeyPatch) 
     assert "DECODER_URL must not hold a user name" in said
 
 
-def test_an_address_is_shown_without_user_and_password() -> None:
-    assert without_userinfo("https://user:pass@host:1/path") == "https://host:1/path"
+def test_shapes_of_plain_endpoints_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIN_SHAPES", "context=77x1024, latent=64x64x4")
+    assert Settings().plain_shapes == {"context": (77, 1024), "latent": (64, 64, 4)}
+
+
+def test_shapes_that_are_none_are_refused_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = complaint(monkeypatch, PLAIN_SHAPES="latent=64,64,4")
+    assert said == "PLAIN_SHAPES must be like context=77x768,latent=64x64x4; got '64'."
 
 
 def test_settings_cannot_be_changed_afterwards() -> None:
@@ -189,10 +195,11 @@ def test_the_table_has_every_variable_with_its_meaning() -> None:
     rows = markdown_table().splitlines()[2:]
     assert len(rows) == len(Settings.model_fields)
     for row, (name, field) in zip(rows, Settings.model_fields.items(), strict=True):
-        assert name.upper() in row
+        assert ("<STAGE>_URLS__<model>" if name == "models" else name.upper()) in row
         assert field.description
         assert field.description in row
     assert "`DECODER_TOKEN_FILE`" in markdown_table()
+    assert "`DECODER_TOKENS_FILE`" in markdown_table()
 
 
 def test_the_table_is_printed_by_one_command() -> None:

@@ -263,3 +263,21 @@ def test_metrics_count_requests_by_status(serve: Serve) -> None:
 def raw_post(body: object) -> bytes:
     content = json.dumps(body).encode()
     return b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(content) + content
+
+
+def test_an_answer_announces_what_it_took_and_how_many_others_there_are(serve: Serve, tmp_path: Path) -> None:
+    client = serve(GATED)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(client.post, "/", json={"inputs": "1"})
+        wait_until(lambda: metric(client, "inf_batch_current_size") == 1)
+        second = pool.submit(client.post, "/", json={"inputs": "2"})
+        wait_until(lambda: metric(client, "inf_queue_size") == 1)
+        (tmp_path / "echo" / "open").touch()
+        answers = first.result(), second.result()
+    assert [answer.headers["x-queue-size"] for answer in answers] == ["1", "0"]
+    for answer in answers:
+        entries = [entry.split(";dur=") for entry in answer.headers["server-timing"].split(", ")]
+        assert [name for name, _ in entries] == ["queue", "handler"]
+        assert all(float(milliseconds) >= 0 for _, milliseconds in entries)
+    queue = float(answers[1].headers["server-timing"].split(";dur=")[1].split(",")[0])
+    assert queue > 0

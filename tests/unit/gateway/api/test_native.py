@@ -52,6 +52,7 @@ def test_an_image_answer_carries_its_evidence_in_headers(fresh_gateway: httpx.Cl
         "text_encoder",
         "diffusion",
         "decoder",
+        "total",
     ]
     assert response.headers["x-triptych-warning"].startswith("negative_prompt was sent to the text_encoder")
 

@@ -1,0 +1,22 @@
+"""How much a stage may take of a request."""
+
+from dataclasses import dataclass
+
+from .info import Shapes
+
+
+@dataclass(frozen=True)
+class CallLimits:
+    """What one call may take, in seconds and bytes, and a stage's part of a request, in attempts.
+
+    `info_seconds`: how long an announcement counts. `wake_seconds`: how long an endpoint may take to wake.
+    `silence_seconds`: who ends a call after that is a proxy. `shapes`: a plain endpoint's tensors.
+    """
+
+    seconds: float
+    answer_bytes: int
+    info_seconds: float
+    attempts: int
+    wake_seconds: float
+    silence_seconds: float
+    shapes: Shapes

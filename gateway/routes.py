@@ -1,0 +1,201 @@
+"""One stage for one request: which replica does its part, and what follows when one does not."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from .deadline import Deadline
+from .errors import GatewayError, Origin, Overloaded, StageFailed, StageTimeout
+from .info import Info
+from .replicas import Read, Replica, Reply
+from .requests import StageCall
+from .stages import Stage
+from .verdicts import MISPLACED, Again
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 2
+"""A stage that asks for more time than this is not waited for: the user is told to come again."""
+BACKOFF = wait_random_exponential(multiplier=0.2, max=PATIENCE_SECONDS)
+
+Result = TypeVar("Result")
+
+
+class Route:
+    """Only the stage that failed is repeated, elsewhere if there is an elsewhere."""
+
+    def __init__(self, stage: Stage, deadline: Deadline) -> None:
+        self.stage = stage
+        self.info: Info | None = None
+        """What the stage announces, as the replica says that was chosen first; it is what is planned with."""
+        self.served: Info | None = None
+        """What the replica announces that did the work."""
+        self.warnings: list[str] = []
+        self._deadline = deadline
+        self._replica: Replica | None = None
+        self._failed: dict[Replica, Again] = {}
+        self._failures = 0
+        self._began = 0.0
+        self._waited = 0.0
+
+    async def ask_info(self) -> Info | None:
+        """What the stage announces; None for a plain endpoint."""
+        self.info = self.served = await self._try(lambda replica: replica.info())
+        return self.info
+
+    async def post(self, payload: dict[str, Any], read: Read) -> Reply:
+        """One request of the stage contract; the reply's value is what `read` makes of it."""
+
+        async def ask(replica: Replica) -> Reply:
+            self.served = await replica.info()
+            self._check_fits(replica, self.served)
+            return await replica.post(payload, self._deadline, read)
+
+        reply = await self._try(ask)
+        self._warn()
+        return Reply(reply.value, self._with_waiting(reply.call))
+
+    def _with_waiting(self, call: StageCall) -> StageCall:
+        """The evidence of the attempt that succeeded, with what was before it."""
+        return replace(
+            call,
+            attempts=self._failures + 1,
+            seconds=round(call.seconds + self._waited, 4),
+            seconds_waiting=round(call.seconds_waiting + self._waited, 4),
+        )
+
+    def failed(self, what: str, todo: str) -> StageFailed:
+        """A StageFailed about the replica that did the work."""
+        assert self._replica is not None
+        return self._replica.faults.failed(what, todo)
+
+    def learn(self, tensor: str, shape: tuple[int, ...]) -> None:
+        """What an answer shows of a plain endpoint."""
+        assert self._replica is not None
+        self._replica.learn(tensor, shape)
+
+    def forget(self) -> None:
+        """What the replica that answered last was known to be counts no longer: it may be put right now."""
+        if self._replica is not None:
+            self._replica.forget()
+
+    def pass_over(self, error: GatewayError) -> bool:
+        """Asks others than the replica that answered last, if there are others; says whether there are."""
+        others = [one for one in self.stage.known if one is not self._replica and not one.condition]
+        if self._replica is None or not others:
+            return False
+        self._replica.breaker.enter(error.verdict, error.message)
+        return True
+
+    async def _try(self, ask: Callable[[Replica], Awaitable[Result]]) -> Result:
+        """What a replica makes of it; the last error where none does."""
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self.stage.attempts),
+            wait=self._pause,
+            retry=retry_if_exception(self._may_repeat),
+            reraise=True,
+        )
+        tried: list[str] = []
+        started, self._failed = time.monotonic(), {}
+        try:
+            result: Result = await retrying(self._attempt, ask, tried)
+            self._waited += self._began - started
+            return result
+        except GatewayError as error:
+            if len(tried) > 1:
+                error.message += f" It was tried {len(tried)} times: {', '.join(tried)}."
+            raise
+
+    async def _attempt(self, ask: Callable[[Replica], Awaitable[Result]], tried: list[str]) -> Result:
+        self._check_deadline()
+        replica = self._replica = self._choose(await self.stage.replicas())
+        tried.append(replica.url)
+        try:
+            with replica.load.one_more():
+                if replica.condition == "waking":
+                    await replica.wake(self._deadline)
+                self._began = time.monotonic()
+                return await ask(replica)
+        except GatewayError as error:
+            self._failures += 1
+            self._failed[replica] = error.verdict.again
+            logger.warning("attempt failed", extra={"replica": replica.url, "error": error.message})
+            raise
+
+    def _choose(self, replicas: Sequence[Replica]) -> Replica:
+        """The least busy of the first group that has one to ask, in the order given among equals.
+
+        Those that failed already come after those that did not; an endpoint that wakes is waited for where no
+        other can do it; and where every one is left alone for its failures, one is asked all the same.
+        """
+        fresh = [replica for replica in replicas if replica not in self._failed]
+        left = fresh or [one for one in replicas if self._failed[one] is Again.ANYWHERE] or list(replicas)
+
+        def rank(replica: Replica) -> tuple[int, int, int]:
+            waking = replica.condition == "waking"
+            reluctance = 1 if waking else 0 if replica.breaker.allows else 3 if replica.condition else 2
+            return reluctance, replica.group, replica.load.requests
+
+        return min(left, key=rank)
+
+    def _may_repeat(self, error: BaseException) -> bool:
+        if not isinstance(error, GatewayError) or not self._deadline.left:
+            return False
+        if error.verdict.again is Again.NOWHERE or self._elsewhere():
+            return error.verdict.again is not Again.NOWHERE
+        patient = not isinstance(error, Overloaded) or (error.retry_after or 0) <= PATIENCE_SECONDS
+        return Again.ANYWHERE in self._failed.values() and patient
+
+    def _elsewhere(self) -> bool:
+        return any(replica not in self._failed for replica in self.stage.known)
+
+    def _pause(self, state: RetryCallState) -> float:
+        """Seconds until the next attempt: none where another replica can be asked."""
+        error = state.outcome and state.outcome.exception()
+        if self._elsewhere() or (isinstance(error, GatewayError) and error.verdict.state):
+            return 0
+        asked = error.retry_after if isinstance(error, Overloaded) and error.retry_after else 0
+        return min(max(BACKOFF(state), asked), self._deadline.left)
+
+    def _check_deadline(self) -> None:
+        if not self._deadline.left:
+            raise StageTimeout(
+                f"The request's {self._deadline.seconds:g} s were over before the {self.stage.name} stage "
+                "was done. Ask for fewer images or steps, or raise REQUEST_TIMEOUT.",
+                origin=Origin(self.stage.name, None),
+            )
+
+    def _check_fits(self, replica: Replica, info: Info | None) -> None:
+        """A replica of another model than what was planned with is refused."""
+        for tensor, shape in info.shapes.items() if info else ():
+            expected = self.info.shapes.get(tensor, shape) if self.info else shape
+            if shape != expected:
+                error = replica.faults.failed(
+                    f"has a {tensor} of shape {list(shape)}, where another replica has {list(expected)}",
+                    "They run different models: give both the same, or the other a name of its own "
+                    f"({self.stage.name.upper()}_URLS__name)",
+                    "GET /info",
+                    MISPLACED,
+                )
+                replica.breaker.enter(error.verdict, error.message)
+                raise error
+
+    def _warn(self) -> None:
+        """Of replicas that would have been asked before the one that did it, if they were not as they are."""
+        done = self._replica
+        for replica in self.stage.known:
+            if done and replica is not done and replica.group <= done.group and replica.condition:
+                where = f"The {self.stage.name} stage at {replica.url}"
+                self.warnings.append(
+                    f"{where} is {replica.condition} and was passed over. GET /v1/stages says more."
+                )

@@ -1,0 +1,154 @@
+"""A name with several addresses is several replicas."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.deadline import Deadline
+from gateway.limits import CallLimits
+from gateway.metrics import Metrics
+from gateway.places import Place
+from gateway.replicas import Replica
+from gateway.sites import Site, several
+from tests.unit.gateway.fakes import FakeStage, serving
+
+LIMITS = CallLimits(10, 2**20, 30, 4, 10, 50, {})
+
+
+def found(*addresses: str) -> list[tuple[Any, ...]]:
+    """As getaddrinfo says it."""
+    return [
+        (socket.AF_INET6 if ":" in address else socket.AF_INET, 1, 6, "", (address, 8000))
+        for address in addresses
+    ]
+
+
+class Names:
+    """A resolver whose answers the test sets."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+        self.asked = 0
+
+    async def __call__(self, host: str, port: int) -> Sequence[tuple[Any, ...]]:
+        self.asked += 1
+        if not self.addresses:
+            raise socket.gaierror("Name or service not known")
+        return found(*self.addresses)
+
+
+def site(client: httpx.AsyncClient, names: Names, url: str = "http://diffusion:8000") -> Site:
+    place = Place("diffusion", url)
+    return Site(place, lambda ip: Replica(place, ip, client, Metrics(), LIMITS), names)
+
+
+def resolved(names: Names, url: str, *later: tuple[str, ...]) -> list[list[Replica]]:
+    """The replicas now, and after each change of the addresses."""
+
+    async def replicas() -> list[list[Replica]]:
+        async with httpx.AsyncClient() as client:
+            one = site(client, names, url)
+            seen = []
+            for addresses in (names.addresses, *later):
+                names.addresses = addresses
+                await one.refresh()
+                seen.append(one.replicas)
+            return seen
+
+    return asyncio.run(replicas())
+
+
+@pytest.fixture
+def always_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.sites.REFRESH_SECONDS", 0)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "told_apart"),
+    [
+        (["10.0.0.2", "10.0.0.1", "10.0.0.1"], ["10.0.0.1", "10.0.0.2"]),
+        (["fd00::1", "fd00::2", "10.0.0.1"], ["fd00::1", "fd00::2"]),
+        (["fd00::1", "fd00::2", "10.0.0.1", "10.0.0.2"], ["10.0.0.1", "10.0.0.2"]),
+        (["127.0.0.1", "::1"], [None]),
+        (["10.0.0.1"], [None]),
+    ],
+)
+def test_a_server_with_an_address_of_each_family_is_one(
+    addresses: list[str], told_apart: list[str | None]
+) -> None:
+    assert several(found(*addresses)) == told_apart
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8000",
+        "http://[::1]:8000",
+        "https://a.example",
+        "https://a.endpoints.huggingface.cloud",
+    ],
+)
+def test_what_has_no_name_or_a_certificate_for_it_is_not_resolved(url: str) -> None:
+    names = Names("10.0.0.1", "10.0.0.2")
+    ((replica,),) = resolved(names, url)
+    assert (replica.url, names.asked) == (url, 0)
+
+
+def test_a_name_is_not_resolved_for_every_request() -> None:
+    names = Names("10.0.0.1", "10.0.0.2")
+    one, two = resolved(names, "http://diffusion:8000", ("10.0.0.3",))
+    assert one == two
+    assert names.asked == 1
+
+
+def test_there_is_a_replica_while_the_name_is_resolved_for_the_first_time() -> None:
+    names = Names("10.0.0.1", "10.0.0.2")
+
+    async def replicas() -> list[str]:
+        async with httpx.AsyncClient() as client:
+            return [replica.url for replica in site(client, names).replicas]
+
+    assert asyncio.run(replicas()) == ["http://diffusion:8000"]
+
+
+def test_a_replica_is_itself_while_its_address_stays(always_anew: None) -> None:
+    names = Names("10.0.0.1", "10.0.0.2")
+    one, two = resolved(names, "http://diffusion:8000", ("10.0.0.2", "10.0.0.3"))
+    assert [replica.url for replica in two] == ["http://10.0.0.2:8000", "http://10.0.0.3:8000"]
+    assert two[0] is one[1]
+
+
+def test_a_name_that_cannot_be_resolved_now_keeps_what_it_had(always_anew: None) -> None:
+    names = Names("10.0.0.1", "10.0.0.2")
+    one, two = resolved(names, "http://diffusion:8000", ())
+    assert one == two
+    ((only,),) = resolved(Names(), "http://diffusion:8000")
+    assert only.url == "http://diffusion:8000"
+
+
+def test_each_of_several_is_asked_by_the_name_of_all() -> None:
+    fakes = [FakeStage("diffusion"), FakeStage("diffusion")]
+
+    async def read(value: Any) -> Any:
+        return value
+
+    async def ask(port: int) -> list[str]:
+        async with httpx.AsyncClient() as client:
+            names = Names("127.0.0.1", "127.0.0.2")
+            one = site(client, names, f"http://diffusion:{port}")
+            await one.refresh()
+            payload = {"inputs": [], "batch_size": 1}
+            replies = [await replica.post(payload, Deadline(10), read) for replica in one.replicas]
+            return [reply.call.replica for reply in replies]
+
+    with ExitStack() as servers:
+        url = httpx.URL(servers.enter_context(serving(fakes[0].app())))
+        servers.enter_context(serving(fakes[1].app(), "127.0.0.2", url.port or 0))
+        asked = asyncio.run(ask(url.port or 0))
+    assert asked == [f"http://127.0.0.{number}:{url.port}" for number in (1, 2)]
+    assert [fake.headers[0]["host"] for fake in fakes] == [f"diffusion:{url.port}"] * 2
