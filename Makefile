@@ -60,8 +60,9 @@ check-compose:
 test: .venv/dev.stamp ## All tests but those of the full models and those that need a Docker engine.
 	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose
 
-test-parity: .venv/parity.stamp ## The full models, beside keras-cv and diffusers (12 GB of memory); installs PyTorch and JAX.
+test-parity: .venv/parity.stamp ## diffusers as a client; the full models, beside keras-cv and diffusers (12 GB of memory); installs PyTorch and JAX.
 	KERAS_BACKEND=openvino $(PYTHON) -m pytest $(DIFFUSERS) --timeout=1800 --durations=10
+	$(PYTHON) -m pytest tests/clients
 	$(PYTHON) -m pytest tests/parity --ignore $(DIFFUSERS) --timeout=1800 --durations=10
 
 test-compose: .venv/dev.stamp ## Build the images anew, start the stack in containers and use it.

@@ -95,7 +95,7 @@ def steps_of(sampler: str, calls: int) -> int:
 def write(records: Mapping[str, Record], pictures: int) -> None:
     """The table into the page, the plot and the JSON beside it."""
     machine = facts()
-    page.keep("samplers", {"machine": machine, "trials": list(records.values())})
+    page.keep("samplers", machine, records.values())
     shares = {way: shares_of(records[name]) for way in WAYS if (name := trial_name(*way)) in records}
     plot.lines(
         page.RESULTS / "samplers.png",

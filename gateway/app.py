@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from . import __version__
 from .access import CLIENT_GONE, AccessLog
-from .api import native, operations
+from .api import native, operations, remote
 from .api.rendering import render_error, route_error
 from .errors import GatewayError
 from .metrics import Metrics
@@ -39,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(AccessLog, metrics=metrics)
     app.include_router(native.router)
+    app.include_router(remote.router)
     app.include_router(operations.router)
     app.add_exception_handler(GatewayError, _gateway_error)
     app.add_exception_handler(HTTPException, _http_error)

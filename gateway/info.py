@@ -35,6 +35,14 @@ class Sizes(BaseModel):
         return all(side % self.multiple == 0 and self.min <= side <= self.max for side in size)
 
 
+class Wire(BaseModel):
+    """What a stage takes and gives beside the contract's JSON; an answer's pictures may come as files."""
+
+    content_types: list[str]
+    dtypes: list[str] = []
+    image_formats: list[str] = []
+
+
 class Info(BaseModel):
     """What is known of a stage: what it announces, or, without a model, the shapes of a plain endpoint.
 
@@ -55,6 +63,7 @@ class Info(BaseModel):
     samplers: list[str] = []
     schedules: list[str] = []
     resampling: list[str] = []
+    wire: Wire | None = None
 
     @field_validator("shapes")
     @classmethod

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from .codecs import WireChoice
 from .info import Shapes
 
 
@@ -11,6 +12,7 @@ class CallLimits:
 
     `info_seconds`: how long an announcement counts. `wake_seconds`: how long an endpoint may take to wake.
     `silence_seconds`: who ends a call after that is a proxy. `shapes`: a plain endpoint's tensors.
+    `wire`: what tensors travel as where there is a choice.
     """
 
     seconds: float
@@ -20,3 +22,4 @@ class CallLimits:
     wake_seconds: float
     silence_seconds: float
     shapes: Shapes
+    wire: WireChoice

@@ -1,21 +1,22 @@
 """Encode, denoise or inpaint, decode: the only place that knows the order.
 
-Contexts and latents pass from stage to stage as the base64 strings they came in.
+Tensors are arrays here, whatever they travel as.
 """
 
 import asyncio
-import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
-from triptych.wire import InvalidField, decode_tensor, describe, encode_tensor
+from triptych.wire import Array, InvalidField, Shape, Tensors
 
 from .agreement import agree, likely_shape
+from .codecs import CONTEXTS, Answer
 from .deadline import Deadline
 from .errors import StageFailed
 from .images import Picture, Pixels
@@ -27,8 +28,6 @@ from .stages import Stages
 from .window import Window
 
 DENOISERS = ("diffusion", "inpainting", "all_in_one")
-CHANNELS = 3
-FLOAT_BYTES = 4
 
 Result = TypeVar("Result")
 
@@ -100,29 +99,29 @@ class Run:
         payload = {**self._prompts(), **self._denoising(), **self._size()}
         return await self._post("all_in_one", payload, self._images)
 
-    async def _encode(self) -> list[str]:
-        return await self._post("text_encoder", self._prompts(), self._contexts)
+    async def _encode(self) -> Tensors:
+        return await self._post("text_encoder", self._prompts(), partial(self._tensors, names=CONTEXTS))
 
-    async def _denoise(self, stage: str, inputs: list[str], more: dict[str, Any]) -> str:
+    async def _denoise(self, stage: str, inputs: Tensors, more: dict[str, Any]) -> Tensors:
         payload = {"inputs": inputs, **self._batch(), **self._denoising(), **self._size(), **more}
-        return await self._post(stage, payload, partial(self._tensor, tensor="latent"))
+        return await self._post(stage, payload, partial(self._tensors, names=("latent",)))
 
-    async def _inpaint(self, contexts: list[str], inpainting: Inpainting, size: Size) -> list[Picture]:
+    async def _inpaint(self, contexts: Tensors, inpainting: Inpainting, size: Size) -> list[Picture]:
         window = Window.around(inpainting.repaint, size)
         tensors = await asyncio.to_thread(_tensors, window, inpainting)
         latent = await self._denoise(
-            "inpainting", [*contexts, *tensors], {"num_resamples": inpainting.num_resamples}
+            "inpainting", Tensors({**contexts, **tensors}), {"num_resamples": inpainting.num_resamples}
         )
         painted = await self._decode(latent)
         return await asyncio.to_thread(
             lambda: [window.paste(inpainting.picture, inpainting.repaint, pixels) for pixels in painted]
         )
 
-    async def _decode(self, latent: str) -> list[Pixels]:
+    async def _decode(self, latent: Tensors) -> list[Pixels]:
         return await self._post("decoder", {"inputs": latent, **self._batch(), **self._size()}, self._images)
 
     async def _post(
-        self, stage: str, payload: dict[str, Any], read: Callable[[str, Any], Awaitable[Result]]
+        self, stage: str, payload: dict[str, Any], read: Callable[[str, Answer], Awaitable[Result]]
     ) -> Result:
         """What `read` makes of the answer; what it cannot use is the replica's failure."""
         reply = await self._routes[stage].post(payload, partial(read, stage))
@@ -154,84 +153,56 @@ class Run:
             **{name: value for name, value in asked.items() if value},
         }
 
-    async def _contexts(self, stage: str, value: Any) -> list[str]:
-        if not isinstance(value, dict):
-            raise self._unusable(stage, f"answered {describe(value)} where an object belongs")
-        return [
-            await self._tensor(stage, value.get(f"{tensor}_b64str"), tensor)
-            for tensor in ("context", "unconditional_context")
-        ]
+    async def _tensors(self, stage: str, answer: Answer, names: Sequence[str]) -> Tensors:
+        return Tensors({name: self._tensor(stage, answer, name) for name in names})
 
-    async def _tensor(self, stage: str, value: Any, tensor: str) -> str:
-        """A base64 float32 tensor as it came, its length checked where its shape is known."""
-        if not isinstance(value, str):
-            raise self._unusable(stage, f"answered {describe(value)} where a {tensor} in base64 belongs")
-        numbers = _bytes(value) // FLOAT_BYTES // self._request.num_images
-        shape, likely = self._shape(stage, tensor), likely_shape(tensor, numbers)
-        if shape is None:
-            if likely:
-                self._routes[stage].learn(tensor, likely)
-            return value
-        size = math.prod(shape) * self._request.num_images * FLOAT_BYTES
-        characters = 4 * math.ceil(size / 3)
-        if len(value) != characters:
+    def _tensor(self, stage: str, answer: Answer, name: str) -> Array:
+        """A float32 tensor of the answer, flat where no stage announces its shape."""
+        shape, likely = self._shape(stage, name), self._likely_shape(answer, name)
+        try:
+            tensor = answer.tensor(name, np.float32, shape and (self._request.num_images, *shape))
+        except InvalidField as error:
             seemingly = f" (shape {list(likely)})" if likely else ""
             raise self._unusable(
-                stage,
-                f"answered a {tensor} of {len(value)} characters{seemingly} where {characters} belong, the "
-                f"base64 of {self._request.num_images} x {list(shape)} float32",
-            )
-        return value
+                stage, f"answered a {name}{seemingly} that cannot be used: {error}"
+            ) from None
+        if shape is None and likely:
+            self._routes[stage].learn(name, likely)
+        return tensor
 
-    def _shape(self, stage: str, tensor: str) -> tuple[int, ...] | None:
+    def _shape(self, stage: str, name: str) -> Shape | None:
         """What the stage announces, or another that takes the same, without the batch axis; a latent is of
         the size that was chosen."""
         infos = (self._infos[stage], *self._infos.values())
-        shape = next((info.shapes[tensor] for info in infos if info and tensor in info.shapes), None)
-        if shape is None or tensor != "latent" or self.plan.chosen_size is None:
+        shape = next((info.shapes[name] for info in infos if info and name in info.shapes), None)
+        if shape is None or name != "latent" or self.plan.chosen_size is None:
             return shape
         width, height = self.plan.chosen_size
         return height // LATENT_FACTOR, width // LATENT_FACTOR, shape[-1]
 
-    async def _images(self, stage: str, value: Any) -> list[Pixels]:
+    def _likely_shape(self, answer: Answer, name: str) -> Shape | None:
+        """What the answer's length tells of its shape."""
+        with suppress(InvalidField):
+            return likely_shape(name, answer.tensor(name, np.float32, None).size // self._request.num_images)
+        return None
+
+    async def _images(self, stage: str, answer: Answer) -> list[Pixels]:
         """uint8 (height, width, 3) each; a square is supposed where no size is known."""
-        if not isinstance(value, str):
-            raise self._unusable(stage, f"answered {describe(value)} where images in base64 belong")
-        width, height = self.plan.size or self._square(stage, value)
         try:
-            images = decode_tensor(
-                "images", value, np.uint8, (self._request.num_images, height, width, CHANNELS)
-            )
+            images = list(await asyncio.to_thread(answer.images, self._request.num_images, self.plan.size))
         except InvalidField as error:
             raise self._unusable(stage, f"answered images that cannot be used: {error}") from None
         if self.plan.chosen_size is None:
-            self._routes[stage].learn("image", (height, width, CHANNELS))
-        return list(images)
-
-    def _square(self, stage: str, value: str) -> tuple[int, int]:
-        size = _bytes(value)
-        shape = likely_shape("image", size // self._request.num_images)
-        if shape is None or math.prod(shape) * self._request.num_images != size:
-            raise self._unusable(
-                stage,
-                f"answered {size} bytes of images, which are not {self._request.num_images} square pictures. "
-                "If the model's pictures are not square, give their size",
-            )
-        return shape[1], shape[0]
+            self._routes[stage].learn("image", images[0].shape)
+        return images
 
     def _unusable(self, stage: str, what: str) -> StageFailed:
         todo = f"Check that {stage.upper()}_URL is a {stage} stage with the model of the others"
         return self._routes[stage].failed(what, todo)
 
 
-def _bytes(text: str) -> int:
-    """How many bytes the base64 is of."""
-    return len(text) // 4 * 3 - text[-2:].count("=")
-
-
-def _tensors(window: Window, inpainting: Inpainting) -> list[str]:
+def _tensors(window: Window, inpainting: Inpainting) -> Tensors:
     """The image and the mask of the stage contract."""
-    return [
-        encode_tensor(window.picture_for_model(inpainting.picture)),
-        encode_tensor(window.keep_for_model(inpainting.repaint)),
-    ]
+    return Tensors(
+        image=window.picture_for_model(inpainting.picture), mask=window.keep_for_model(inpainting.repaint)
+    )

@@ -4,7 +4,6 @@ A container and a Hugging Face Endpoint are asked alike; they differ only in wha
 """
 
 import asyncio
-import json
 import logging
 import math
 import time
@@ -16,8 +15,12 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import ValidationError
 
-from . import load
+from triptych.wire import InvalidField
+
+from . import codecs, load
 from .breaker import Breaker
+from .codecs import Answer, Body
+from .connections import Connections
 from .deadline import Deadline
 from .errors import GatewayError, StageTimeout
 from .faults import Faults
@@ -39,8 +42,8 @@ PROBE_SECONDS = 5.0
 PROBE_BYTES = 256 * 1024
 
 
-Read = Callable[[Any], Awaitable[Any]]
-"""Makes of a stage's JSON value what it stands for, or raises StageFailed."""
+Read = Callable[[Answer], Awaitable[Any]]
+"""Makes of a stage's answer what it stands for, or raises StageFailed."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,12 @@ class Replica:
     """Asks one address. Raises only errors of the gateway's tree, each naming stage and address."""
 
     def __init__(
-        self, place: Place, ip: str | None, client: httpx.AsyncClient, metrics: Metrics, limits: CallLimits
+        self,
+        place: Place,
+        ip: str | None,
+        connections: Connections,
+        metrics: Metrics,
+        limits: CallLimits,
     ) -> None:
         self._address = at_address(place.url, ip) if ip else place.url
         self.url = without_userinfo(self._address)
@@ -67,7 +75,7 @@ class Replica:
         self.on_hugging_face = is_hugging_face(place.url)
         self._host = urlsplit(without_userinfo(place.url)).netloc if ip else None
         self._token = place.token
-        self._client = client
+        self._connections = connections
         self._metrics = metrics
         self._limits = limits
         self._probe_seconds = min(PROBE_SECONDS, limits.seconds)
@@ -88,14 +96,14 @@ class Replica:
         What `read` cannot use is the replica's failure too.
         """
         started = time.monotonic()
-        body = _body(payload)
+        body = codecs.encode(payload, self._info, self._limits.wire)
         received, headers = b"", httpx.Headers()
         try:
             with self.breaker.watch():
                 response, received = await self._send_in_time(body, deadline)
                 headers = response.headers
                 self.load.announced(headers.get(load.HEADER, ""))
-                value = await read(self._value(response, received))
+                value = await read(self._answer(response, received))
             return Reply(value, self._evidence(started, body, received, headers))
         except GatewayError as error:
             self.forget()
@@ -105,7 +113,7 @@ class Replica:
             call = self._evidence(started, body, received, headers)
             self._metrics.stage_call(self.stage, call.seconds, call.bytes_sent, call.bytes_received)
 
-    async def _send_in_time(self, body: bytes, deadline: Deadline) -> tuple[httpx.Response, bytes]:
+    async def _send_in_time(self, body: Body, deadline: Deadline) -> tuple[httpx.Response, bytes]:
         seconds = min(self._limits.seconds, deadline.left)
         variable = "STAGE_TIMEOUT" if seconds == self._limits.seconds else "REQUEST_TIMEOUT"
         todo = f"Ask for fewer images or steps, or raise {variable}"
@@ -116,6 +124,11 @@ class Replica:
         if self._info is None or (self._info.model is None and tensor not in self._info.shapes):
             known = self._info.shapes if self._info else {}
             self._info = Info(stage=self.stage, shapes={**known, tensor: shape})
+
+    @property
+    def _is_ours(self) -> bool:
+        """Whether it announces itself, as a plain endpoint does not."""
+        return self._info is not None and self._info.model is not None
 
     def forget(self) -> None:
         """Asks again what it is, the next time that it matters."""
@@ -184,11 +197,13 @@ class Replica:
             logger.warning("%s at %s is taken for a plain endpoint: %s", self.stage, self.url, error)
             return None
 
-    def _value(self, response: httpx.Response, body: bytes) -> Any:
+    def _answer(self, response: httpx.Response, body: bytes) -> Answer:
         if response.status_code != 200:
             raise self._fault("POST", response, body)
         try:
-            return json.loads(body)
+            return codecs.decode(response.headers.get("content-type", ""), body)
+        except InvalidField as error:
+            raise self.faults.failed(f"answered what cannot be used: {error}", "Look at its log") from None
         except ValueError:
             raise self.faults.not_json(body) from None
 
@@ -201,7 +216,7 @@ class Replica:
         request: str,
         seconds: float,
         limit: int,
-        body: bytes | None = None,
+        body: Body | None = None,
         headers: dict[str, str] | None = None,
         todo: str = "Look at its log",
     ) -> tuple[httpx.Response, bytes]:
@@ -212,7 +227,9 @@ class Replica:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._client.stream(method, self._address + path, content=body, headers=sent) as response,
+                self._connections.to(self._is_ours).stream(
+                    method, self._address + path, content=body.content if body else None, headers=sent
+                ) as response,
             ):
                 self._check_silence(request, started, response.status_code)
                 return response, await self._read(request, response, limit)
@@ -221,7 +238,7 @@ class Replica:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise self.faults.unreachable(request, error) from None
         except httpx.HTTPError as error:
-            if self._info is None or self._info.model is None:
+            if not self._is_ours:
                 self._check_silence(request, started, 504, str(error) or type(error).__name__)
             raise self.faults.broken_off(request, error) from None
 
@@ -231,11 +248,10 @@ class Replica:
         if status in (502, 504) and seconds >= self._limits.silence_seconds:
             raise self.faults.cut(request, seconds, how or f"answered {status}")
 
-    def _headers(self, body: bytes | None) -> dict[str, str]:
-        """An endpoint's server looks the media types up exactly, and takes `*/*` for JSON."""
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+    def _headers(self, body: Body | None) -> dict[str, str]:
+        headers = {"Accept": body.accept if body else codecs.ANYTHING, "Accept-Encoding": "identity"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = body.content_type
         if self._host is not None:
             headers["Host"] = self._host
         if self._token is not None:
@@ -250,7 +266,7 @@ class Replica:
                 raise self.faults.too_long(request, limit)
         return bytes(body)
 
-    def _evidence(self, started: float, sent: bytes, received: bytes, headers: httpx.Headers) -> StageCall:
+    def _evidence(self, started: float, sent: Body, received: bytes, headers: httpx.Headers) -> StageCall:
         """Of one attempt: what a stage of ours says of its own time, and what is left for the wire."""
         seconds = time.monotonic() - started
         timing = durations(headers.get("server-timing", ""))
@@ -264,12 +280,8 @@ class Replica:
             seconds_waiting=round(queue, 4),
             seconds_computing=None if handler is None else round(handler, 4),
             seconds_on_the_wire=None if handler is None else round(max(0.0, seconds - queue - handler), 4),
-            bytes_sent=len(sent),
+            bytes_sent=len(sent.content),
             bytes_received=len(received),
             model=model.name if model else None,
             model_hash=model.hash if model else None,
         )
-
-
-def _body(payload: dict[str, Any]) -> bytes:
-    return json.dumps(payload).encode()

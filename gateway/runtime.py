@@ -5,18 +5,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
-import httpx
 from starlette.requests import Request
 
+from .connections import Connections
 from .errors import Overloaded
 from .metrics import Metrics
 from .pipeline import Pipeline
 from .settings import Settings
 from .stages import Stages
 
-CONNECT_SECONDS = 10.0
-KEEPALIVE_SECONDS = 2.0
-"""Shorter than the servers' own 5 s, so that a request does not meet a connection that is just closing."""
 RETRY_AFTER = 2
 
 
@@ -59,15 +56,9 @@ class Runtime:
 
 @asynccontextmanager
 async def open_runtime(settings: Settings, metrics: Metrics) -> AsyncIterator[Runtime]:
-    """The runtime, whose connections close with the context. Redirects are never followed: they would
-    carry a stage's token to another host."""
-    client = httpx.AsyncClient(
-        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-        limits=httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS),
-        follow_redirects=False,
-    )
-    async with client:
-        stages = Stages.from_settings(settings, client, metrics)
+    """The runtime, whose connections close with the context."""
+    async with Connections() as connections:
+        stages = Stages.from_settings(settings, connections, metrics)
         admission = Admission(settings.max_concurrent_requests, metrics)
         yield Runtime(settings, metrics, stages, Pipeline(stages, settings.request_timeout), admission)
 

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from triptych.wire import describe
 
 from .addresses import DEFAULT_PORTS, STAGES, Addresses, fitting_a_header, local_url
+from .codecs import WireChoice
 from .environment import ModelVariables, SecretFiles, is_secret
 from .info import Shapes, read_shapes
 from .places import Named, Place, is_hugging_face, without_userinfo
@@ -74,6 +75,21 @@ class Settings(Addresses, BaseSettings):
     )
     stage_answer_bytes: int = Field(
         256 * MEBIBYTE, ge=MEBIBYTE, description="Longest answer read from a stage, in bytes."
+    )
+    wire_format: Literal["safetensors", "base64"] = Field(
+        "safetensors",
+        description="How tensors travel to and from stages that announce more than the contract's base64, "
+        "which every other stage gets.",
+    )
+    wire_dtype: Literal["float32", "float16"] = Field(
+        "float32",
+        description="What contexts and latents travel in as safetensors; float16 is half the bytes, and "
+        "changes pictures slightly.",
+    )
+    wire_images: Literal["raw", "png", "webp"] = Field(
+        "raw",
+        description="What a decoder's pictures travel as in safetensors: as they are, or as PNG or WebP "
+        "files without loss, which are smaller and cost time, for a decoder behind a slow line.",
     )
     gateway_host: str = Field(
         "127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for every interface."
@@ -172,6 +188,11 @@ class Settings(Addresses, BaseSettings):
                 named = places.named(stage, f"__{model}")
                 if (named.token or named.tokens) and not named.places:
                     raise ValueError(f"{named.variable('TOKEN')} must go with {named.variable('URL')}.")
+
+    @property
+    def wire_choice(self) -> WireChoice:
+        """What tensors travel as where a stage leaves the choice."""
+        return WireChoice(self.wire_format == "safetensors", self.wire_dtype, self.wire_images)
 
     def _places(self, model: str | None) -> list[Place]:
         return [place for stage in STAGES for place in self.places(stage, model)]

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 
-import httpx
-
 from .addresses import STAGES
+from .connections import Connections
 from .errors import InvalidRequest, Origin, StageUnavailable
 from .info import State
 from .limits import CallLimits
@@ -49,7 +48,7 @@ class Stages:
         self._models = {name: {stage.name: stage for stage in stages} for name, stages in models.items()}
 
     @classmethod
-    def from_settings(cls, settings: Settings, client: httpx.AsyncClient, metrics: Metrics) -> "Stages":
+    def from_settings(cls, settings: Settings, connections: Connections, metrics: Metrics) -> "Stages":
         limits = CallLimits(
             seconds=settings.stage_timeout,
             answer_bytes=settings.stage_answer_bytes,
@@ -58,10 +57,11 @@ class Stages:
             wake_seconds=settings.wake_timeout,
             silence_seconds=settings.proxy_timeout,
             shapes=settings.plain_shapes,
+            wire=settings.wire_choice,
         )
 
         def site(place: Place) -> Site:
-            return Site(place, lambda ip: Replica(place, ip, client, metrics, limits))
+            return Site(place, lambda ip: Replica(place, ip, connections, metrics, limits))
 
         def stages(model: str | None) -> list[Stage]:
             places = {name: settings.places(name, model) for name in STAGES}

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from triptych.wire import describe
 
 from ..errors import InvalidRequest, RequestTooLarge, RequestTooSlow, UnsupportedMedia
+from ..settings import Settings
 
 SHOWN_ERRORS = 5
 MAX_PARTS = 50
@@ -39,14 +40,24 @@ class BodyLimits:
     seconds: float
 
 
+def body_limits(settings: Settings) -> BodyLimits:
+    """What the settings allow."""
+    return BodyLimits(settings.max_request_bytes, settings.body_timeout)
+
+
 async def read_json(request: Request, model: type[Body], limits: BodyLimits) -> Body:
     """The body as this model, from application/json. Raises InvalidRequest naming every field at fault."""
     _check_media_type(request, "application/json")
-    body = await _in_time(_read(request, limits.size), limits.seconds)
+    body = await read_bytes(request, limits)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise _invalid(model, error) from None
+
+
+async def read_bytes(request: Request, limits: BodyLimits) -> bytes:
+    """The body as it is. Raises RequestTooLarge or RequestTooSlow."""
+    return await _in_time(_read(request, limits.size), limits.seconds)
 
 
 async def read_json_or_form(

@@ -11,7 +11,7 @@ from ..images import MEDIA_TYPES, decode_base64, decode_mask, decode_picture
 from ..requests import Inpainting
 from ..runtime import runtime_of
 from .answers import JSON, answer_type, make_answer
-from .body import BodyLimits, read_json, read_json_or_form
+from .body import body_limits, read_json, read_json_or_form
 from .connection import while_connected
 from .rendering import ERROR_RESPONSES
 from .schemas import INPAINT_EXAMPLES, TEXT_TO_IMAGE_EXAMPLES, Generated, Inpaint, TextToImage
@@ -55,7 +55,7 @@ async def txt2img(request: Request) -> Response:
     `Accept` chooses the answer: JSON with pictures, seeds and what each stage did, or one image file.
     """
     with runtime_of(request).admission.permit():
-        body = await read_json(request, TextToImage, _limits(request))
+        body = await read_json(request, TextToImage, body_limits(runtime_of(request).settings))
         return await _answer(request, body, None)
 
 
@@ -69,15 +69,10 @@ async def txt2img(request: Request) -> Response:
 async def inpaint(request: Request) -> Response:
     """Makes something new in a part of a picture; every pixel outside that part stays as it was."""
     with runtime_of(request).admission.permit():
-        body = await read_json_or_form(request, Inpaint, _limits(request), FILES)
+        body = await read_json_or_form(request, Inpaint, body_limits(runtime_of(request).settings), FILES)
         most = runtime_of(request).settings.max_image_pixels // body.num_images
         inpainting = await asyncio.to_thread(_inpainting, body, most)
         return await _answer(request, body, inpainting)
-
-
-def _limits(request: Request) -> BodyLimits:
-    settings = runtime_of(request).settings
-    return BodyLimits(settings.max_request_bytes, settings.body_timeout)
 
 
 async def _answer(request: Request, body: TextToImage, inpainting: Inpainting | None) -> Response:

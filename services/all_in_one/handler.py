@@ -10,7 +10,7 @@ from triptych.info import describe_denoising_stage
 from triptych.requests import DenoiseSettings
 from triptych.variants import chosen_variant
 from triptych.weights import Report, unreported
-from triptych.wire import encode_tensor
+from triptych.wire import Tensors, encode_tensor
 
 EXTRAS = ["negative_prompt", "seed", "sampler", "schedule", "num_steps", "unconditional_guidance_scale"]
 
@@ -29,10 +29,14 @@ class EndpointHandler:
         self._decoder = LatentDecoder(self._variant, report)
 
     def __call__(self, data: dict[str, Any]) -> str:
+        return encode_tensor(self.tensors(data)["image"])
+
+    def tensors(self, data: dict[str, Any]) -> Tensors:
+        """The answer as it is before it is base64."""
         fields = Fields(data)
         settings = DenoiseSettings.read(fields, self._variant)
         contexts = self._encoder.contexts(fields, settings.batch_size)
-        return encode_tensor(self._decoder.images(self._denoiser.latents(*contexts, settings)))
+        return Tensors(image=self._decoder.images(self._denoiser.latents(*contexts, settings)))
 
     def info(self) -> dict[str, Any]:
         shapes = self._variant.shapes("image")

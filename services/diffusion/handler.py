@@ -8,7 +8,7 @@ from triptych.info import describe_denoising_stage
 from triptych.requests import DenoiseSettings, read_tensors
 from triptych.variants import chosen_variant
 from triptych.weights import Report, unreported
-from triptych.wire import encode_tensor
+from triptych.wire import Tensors, encode_tensor
 
 
 class EndpointHandler:
@@ -23,10 +23,14 @@ class EndpointHandler:
         self._denoiser = Denoiser(self._variant, report)
 
     def __call__(self, data: dict[str, Any]) -> str:
+        return encode_tensor(self.tensors(data)["latent"])
+
+    def tensors(self, data: dict[str, Any]) -> Tensors:
+        """The answer as it is before it is base64; `inputs` may be Tensors too."""
         fields = Fields(data)
         settings = DenoiseSettings.read(fields, self._variant)
         contexts, unconditional = read_tensors(fields, self._variant, settings)
-        return encode_tensor(self._denoiser.latents(contexts, unconditional, settings))
+        return Tensors(latent=self._denoiser.latents(contexts, unconditional, settings))
 
     def info(self) -> dict[str, Any]:
         shapes = self._variant.shapes("context", "unconditional_context", "latent")

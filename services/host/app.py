@@ -16,9 +16,11 @@ from starlette.responses import PlainTextResponse, Response
 from .body import read_object
 from .door import RETRY_AFTER, Door
 from .errors import ERRORS, render
+from .forms import JSON, Render, Work, asked_form, tensors_of
 from .handler import load_handler
 from .metrics import Metrics
 from .observer import Observer
+from .remote import remote_decode, remote_encode
 from .settings import Settings
 from .state import Readiness, State
 from .worker import Call, Worker, to_json
@@ -48,6 +50,17 @@ class Stage:
         if state is State.STOPPING:
             raise HTTPException(503, f"the {self.readiness.stage} stage is stopping")
         raise HTTPException(503, f"the {self.readiness.stage} stage is not ready: {state}", RETRY_AFTER)
+
+    async def answer(self, request: Request, work: Work, render: Render) -> Response:
+        """The answer to a request that is inside, once its turn has come."""
+        call = self.worker.submit(work, render)
+        try:
+            response = await _answer_unless_gone(call, request)
+        finally:
+            self.worker.withdraw(call)
+        response.headers["Server-Timing"] = call.timing()
+        response.headers["X-Queue-Size"] = str(self.door.inside - 1)
+        return response
 
 
 REQUEST = {
@@ -88,6 +101,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_api_route(path, route, response_class=Response)
     for path in ("/", "/predict"):
         app.add_api_route(path, predict, methods=["POST"], openapi_extra={"requestBody": REQUEST})
+    for path, remote in (("/remote_decode", remote_decode), ("/remote_encode", remote_encode)):
+        app.add_api_route(path, remote, methods=["POST"], response_class=Response)
     app.router.redirect_slashes = False
     app.state.stage = stage
     return app
@@ -110,7 +125,7 @@ async def info(request: Request) -> Response:
     stage.require_warm()
     if stage.worker.info is None:
         raise HTTPException(404, "this stage's handler has no info()")
-    return _json(200, stage.worker.info)
+    return _json(200, to_json(stage.worker.info))
 
 
 async def metrics(request: Request) -> Response:
@@ -119,22 +134,22 @@ async def metrics(request: Request) -> Response:
 
 
 async def predict(request: Request) -> Response:
-    """The handler's answer to the request's JSON object, as JSON."""
+    """The handler's answer to the request's object: JSON, or safetensors for those who ask for them."""
     stage: Stage = request.app.state.stage
     stage.require_warm()
+    takes_tensors = stage.worker.takes_tensors
+    form = asked_form(request.headers.get("accept", "")) if takes_tensors else None
     async with stage.door.enter():
-        data = await read_object(request, stage.settings.max_body_bytes, stage.settings.body_timeout)
-        call = stage.worker.submit(data)
-        try:
-            response = _json(200, await _answer_unless_gone(call, request))
-            response.headers["Server-Timing"] = call.timing
-            response.headers["X-Queue-Size"] = str(stage.door.inside - 1)
-            return response
-        finally:
-            stage.worker.withdraw(call)
+        limits = stage.settings.max_body_bytes, stage.settings.body_timeout
+        data = await read_object(request, *limits, takes_tensors)
+        if form is not None:
+            return await stage.answer(request, partial(tensors_of, data=data), form.render)
+        return await stage.answer(
+            request, lambda handler: handler(data), lambda value: _json(200, to_json(value))
+        )
 
 
-async def _answer_unless_gone(call: Call, request: Request) -> bytes:
+async def _answer_unless_gone(call: Call, request: Request) -> Response:
     """The call's answer; ClientDisconnect if nobody is there any more to receive it."""
     answer: asyncio.Future[Any] = asyncio.wrap_future(call.answer)
     gone: asyncio.Future[Any] = asyncio.ensure_future(_gone(request))
@@ -142,7 +157,7 @@ async def _answer_unless_gone(call: Call, request: Request) -> bytes:
         await asyncio.wait([answer, gone], return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             raise ClientDisconnect
-        return cast(bytes, answer.result())
+        return cast(Response, answer.result())
     finally:
         answer.cancel()
         gone.cancel()
@@ -154,4 +169,4 @@ async def _gone(request: Request) -> None:
 
 
 def _json(status: int, body: bytes) -> Response:
-    return Response(body, status, media_type="application/json")
+    return Response(body, status, media_type=JSON)

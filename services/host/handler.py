@@ -5,7 +5,9 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
+
+from triptych.wire import Tensors
 
 Report = Callable[[str, float | None], None]
 
@@ -14,6 +16,13 @@ class Handler(Protocol):
     """What `handler.py` must offer; `info()` is ours, and a plain endpoint's handler has none."""
 
     def __call__(self, data: dict[str, Any]) -> Any: ...
+
+
+@runtime_checkable
+class TensorHandler(Handler, Protocol):
+    """One of ours: it also takes `inputs` as Tensors, and gives its answer before it is base64."""
+
+    def tensors(self, data: dict[str, Any]) -> Tensors: ...
 
 
 def load_handler(folder: Path, report: Report) -> Handler:

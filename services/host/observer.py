@@ -10,6 +10,7 @@ from .metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+REMOTE = ("/remote_decode", "/remote_encode")
 PROBES = ("/", "/health", "/ready", "/metrics", "/info")
 
 
@@ -60,4 +61,6 @@ class Observer:
 def _route(method: str, path: str) -> str:
     if method == "POST" and path in ("/", "/predict"):
         return "predict"
+    if method == "POST" and path in REMOTE:
+        return "remote"
     return "probe" if method in ("GET", "HEAD") and path in PROBES else "other"

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from starlette.responses import Response
+
 from triptych.wire import InvalidField
 
-from .handler import Handler
+from .forms import Render, Work, announced
+from .handler import Handler, TensorHandler
 from .state import Readiness
 
 logger = logging.getLogger(__name__)
@@ -24,22 +27,25 @@ class HandlerFault(Exception):
 
 
 class Call:
-    """One request on its way through the handler; `answer` is a JSON text in bytes."""
+    """One request on its way through the handler; `answer` is the response to it."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
-        self.data = data
-        self.answer: Future[bytes] = Future()
-        self._times = [time.perf_counter()]
+    def __init__(self, work: Work, render: Render) -> None:
+        self.work = work
+        self.render = render
+        self.answer: Future[Response] = Future()
+        self.submitted = self.began = self.ended = time.perf_counter()
 
-    def stamp(self) -> None:
-        """It is begun; called again, it is done."""
-        self._times.append(time.perf_counter())
-
-    @property
     def timing(self) -> str:
-        """Of a call that is done: `Server-Timing` with the milliseconds in the queue and in the handler."""
-        submitted, begun, done = self._times
-        return f"queue;dur={(begun - submitted) * 1000:.1f}, handler;dur={(done - begun) * 1000:.1f}"
+        """Milliseconds in the queue and in the handler, as `Server-Timing` says them."""
+        queue, handler = 1000 * (self.began - self.submitted), 1000 * (self.ended - self.began)
+        return f"queue;dur={queue:.1f}, handler;dur={handler:.1f}"
+
+    def run(self, handler: Handler) -> Response:
+        """The response; raises whatever the handler raises."""
+        self.began = time.perf_counter()
+        value = self.work(handler)
+        self.ended = time.perf_counter()
+        return self.render(value)
 
 
 class Worker:
@@ -52,7 +58,8 @@ class Worker:
         self._something_to_do = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="handler", daemon=True)
         self.running = False
-        self.info: bytes | None = None
+        self.info: dict[str, Any] | None = None
+        self.takes_tensors = False
 
     @property
     def waiting(self) -> int:
@@ -63,9 +70,9 @@ class Worker:
         """Begin to load the handler."""
         self._thread.start()
 
-    def submit(self, data: dict[str, Any]) -> Call:
-        """Put a call at the end of the queue. Its answer is JSON, InvalidField or HandlerFault."""
-        call = Call(data)
+    def submit(self, work: Work, render: Render) -> Call:
+        """Put a call at the end of the queue. Its answer is rendered, or is InvalidField or HandlerFault."""
+        call = Call(work, render)
         with self._something_to_do:
             self._calls.append(call)
             self._something_to_do.notify()
@@ -89,8 +96,8 @@ class Worker:
     def _construct(self) -> Handler | None:
         try:
             handler = self._load()
-            if hasattr(handler, "info"):
-                self.info = to_json(handler.info())
+            self.takes_tensors = isinstance(handler, TensorHandler)
+            self.info = _card(handler)
         except BaseException as error:  # even SystemExit: the server stays up and tells the reason
             logger.exception("the handler could not be loaded")
             self._readiness.failed(describe_fault(error))
@@ -100,11 +107,8 @@ class Worker:
 
     def _run(self, handler: Handler, call: Call) -> None:
         self.running = True
-        call.stamp()
         try:
-            answer = to_json(handler(call.data))
-            call.stamp()
-            call.answer.set_result(answer)
+            call.answer.set_result(call.run(handler))
         except InvalidField as error:
             call.answer.set_exception(error)
         except BaseException as error:  # the thread outlives a MemoryError and a SystemExit as well
@@ -112,6 +116,15 @@ class Worker:
             logger.exception("the handler failed")
         finally:
             self.running = False
+
+
+def _card(handler: Handler) -> dict[str, Any] | None:
+    """What the handler says of itself, and what the server adds; None if it says nothing."""
+    if not hasattr(handler, "info"):
+        return None
+    card: dict[str, Any] = handler.info()
+    to_json(card)
+    return announced(card) if isinstance(handler, TensorHandler) else card
 
 
 def to_json(value: Any) -> bytes:

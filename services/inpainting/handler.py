@@ -10,7 +10,7 @@ from triptych.requests import DenoiseSettings, read_tensors
 from triptych.samplers import SAMPLERS, Known
 from triptych.variants import LATENT_CHANNELS, chosen_variant
 from triptych.weights import Report, unreported
-from triptych.wire import InvalidField, encode_tensor
+from triptych.wire import InvalidField, Tensors, encode_tensor
 
 MAX_RESAMPLES = 20
 RESAMPLING = [name for name, sampler in SAMPLERS.items() if sampler.resamples]
@@ -32,6 +32,10 @@ class EndpointHandler:
         self._blends = self._variant.unet_channels == LATENT_CHANNELS
 
     def __call__(self, data: dict[str, Any]) -> str:
+        return encode_tensor(self.tensors(data)["latent"])
+
+    def tensors(self, data: dict[str, Any]) -> Tensors:
+        """The answer as it is before it is base64; `inputs` may be Tensors too."""
         fields = Fields(data)
         settings = DenoiseSettings.read(fields, self._variant)
         resamples = fields.integer("num_resamples", 1, 1, MAX_RESAMPLES if self._blends else 1)
@@ -45,7 +49,7 @@ class EndpointHandler:
         else:
             seen = self._image_encoder.conditioning(image, mask)
             latents = self._denoiser.latents(contexts, unconditional, settings, conditioning=seen)
-        return encode_tensor(latents)
+        return Tensors(latent=latents)
 
     def info(self) -> dict[str, Any]:
         shapes = self._variant.shapes("context", "unconditional_context", "image", "mask", "latent")

@@ -8,7 +8,7 @@ from triptych.info import describe_stage
 from triptych.requests import read_batch_size
 from triptych.variants import chosen_variant
 from triptych.weights import Report, unreported
-from triptych.wire import encode_tensor
+from triptych.wire import Tensors, encode_tensor
 
 
 class EndpointHandler:
@@ -22,12 +22,13 @@ class EndpointHandler:
         self._encoder = PromptEncoder(self._variant, report)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, str]:
+        return {f"{name}_b64str": encode_tensor(tensor) for name, tensor in self.tensors(data).items()}
+
+    def tensors(self, data: dict[str, Any]) -> Tensors:
+        """The answer as it is before it is base64."""
         fields = Fields(data)
         context, unconditional = self._encoder.contexts(fields, read_batch_size(fields))
-        return {
-            "context_b64str": encode_tensor(context),
-            "unconditional_context_b64str": encode_tensor(unconditional),
-        }
+        return Tensors(context=context, unconditional_context=unconditional)
 
     def info(self) -> dict[str, Any]:
         shapes = self._variant.shapes("context", "unconditional_context")

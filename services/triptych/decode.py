@@ -18,9 +18,18 @@ class LatentDecoder:
 
     def images(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """uint8 (batch, height, width, 3) images of float32 (batch, height / 8, width / 8, 4) latents."""
-        return np.stack([self._image(latent) for latent in latents])
+        return np.stack([as_uint8(self._decoded(latent)) for latent in latents])
 
-    def _image(self, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-        decoded = self._model(latent=latent[None])[0]
-        image: npt.NDArray[np.uint8] = np.clip((decoded + 1) * 127.5, 0, 255).round().astype(np.uint8)
-        return image
+    def decoded(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The same as the model makes them: float32, about -1 to 1, and not clipped to that."""
+        return np.stack([self._decoded(latent) for latent in latents])
+
+    def _decoded(self, latent: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        decoded: npt.NDArray[np.float32] = self._model(latent=latent[None])[0]
+        return decoded
+
+
+def as_uint8(decoded: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """From -1 to 1 to 0 to 255, clipped."""
+    image: npt.NDArray[np.uint8] = np.clip((decoded + 1) * 127.5, 0, 255).round().astype(np.uint8)
+    return image

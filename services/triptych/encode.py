@@ -56,7 +56,12 @@ class ImageEncoder:
 
     def latent(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """The mean latent, float32 (height / 8, width / 8, 4), of a uint8 (height, width, 3) image."""
-        return self._latent(_scaled(image))
+        return self._latent(scaled(image))
+
+    def latents(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The mean latents, (batch, height / 8, width / 8, 4), of float32 (batch, height, width, 3) images
+        from -1 to 1."""
+        return np.stack([self._latent(image) for image in images])
 
     def conditioning(
         self, image: npt.NDArray[np.uint8], keep: npt.NDArray[np.uint8]
@@ -68,15 +73,15 @@ class ImageEncoder:
         """
         kept = (keep != 0).astype(np.float32)
         repaint = 1 - _cells(kept).min(axis=(1, 3))
-        return np.concatenate([repaint, self._latent(_scaled(image) * kept)], axis=-1)
+        return np.concatenate([repaint, self._latent(scaled(image) * kept)], axis=-1)
 
-    def _latent(self, scaled: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        latent: npt.NDArray[np.float32] = self._model(image=scaled[None])[0]
+    def _latent(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        latent: npt.NDArray[np.float32] = self._model(image=image[None])[0]
         return latent
 
 
-def _scaled(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """From -1 to 1."""
+def scaled(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """From 0 to 255 to -1 to 1."""
     return image.astype(np.float32) / np.float32(127.5) - 1
 
 

@@ -7,10 +7,9 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from .wire import InvalidField, Shape, decode_tensor, describe
+from .wire import InvalidField, Shape, Tensors, decode_tensor, describe
 
 MAX_SEED = 2**63 - 1
 MAX_TEXT = 4000
@@ -67,8 +66,10 @@ class Fields:
         return seeds
 
     def tensors(self, key: str, parts: Mapping[str, tuple[npt.DTypeLike, Shape]]) -> list[npt.NDArray[Any]]:
-        """A list of base64 tensors, one for each of the named parts, in their order."""
+        """One tensor for each of the named parts, in their order: of a list in base64, or by their names."""
         value = self._data.get(key)
+        if isinstance(value, Tensors):
+            value = _by_name(key, value, list(parts))
         if not isinstance(value, list) or len(value) != len(parts):
             raise InvalidField(
                 key, f"a list of {len(parts)} base64 tensors: {', '.join(parts)}", describe(value)
@@ -78,9 +79,18 @@ class Fields:
             for index, name in enumerate(parts)
         ]
 
-    def tensor(self, key: str, dtype: npt.DTypeLike, shape: Shape) -> npt.NDArray[Any]:
-        """One base64 tensor."""
-        return decode_tensor(key, self._data.get(key), np.dtype(dtype), shape)
+    def tensor(self, key: str, name: str, dtype: npt.DTypeLike, shape: Shape) -> npt.NDArray[Any]:
+        """One tensor: in base64, or by its name."""
+        value = self._data.get(key)
+        if isinstance(value, Tensors):
+            (value,) = _by_name(key, value, [name])
+        return decode_tensor(key, value, dtype, shape)
+
+
+def _by_name(key: str, tensors: Tensors, names: list[str]) -> list[npt.NDArray[Any]]:
+    if set(tensors) != set(names):
+        raise InvalidField(key, f"the tensors {', '.join(names)}", f"{', '.join(tensors) or 'none'}"[:100])
+    return [tensors[name] for name in names]
 
 
 def _is_seed(value: object) -> bool:

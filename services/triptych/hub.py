@@ -211,14 +211,14 @@ def _explained(file: HubFile) -> Iterator[None]:
     """Turns what huggingface_hub raises inside into a DownloadError that says what to do."""
     try:
         yield
-    except (*_transport_errors(), OSError, ValueError) as error:
+    except _failures() as error:
         raise DownloadError(f"{file} could not be downloaded. {_advice(file, error)} ({error})") from error
 
 
-def _transport_errors() -> tuple[type[Exception], ...]:
-    """What huggingface_hub's HTTP client raises: httpx2, before 2.0 httpx; before 1.0 it is an OSError."""
-    found = [import_module(name) for name in ("httpx2", "httpx") if find_spec(name)]
-    return tuple(module.HTTPError for module in found)
+def _failures() -> tuple[type[Exception], ...]:
+    """What huggingface_hub raises, and its client: httpx2, before 2.0 httpx, before 1.0 OSErrors alone."""
+    clients = [import_module(name) for name in ("httpx2", "httpx") if find_spec(name)]
+    return OSError, ValueError, *(client.HTTPError for client in clients)
 
 
 def _advice(file: HubFile, error: Exception) -> str:

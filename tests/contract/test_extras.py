@@ -91,7 +91,7 @@ def test_guidance_of_zero_ignores_the_prompt(stage_url: StageUrl) -> None:
             {"context", "unconditional_context", "image", "mask", "latent"},
             {"seed", "sampler", "schedule"},
         ),
-        ("decoder", {"latent", "image"}, set()),
+        ("decoder", {"latent", "image"}, {"task", "image_dtype"}),
     ],
 )
 def test_a_stage_says_what_it_is(stage_url: StageUrl, stage: str, shapes: set[str], extras: set[str]) -> None:

@@ -14,8 +14,8 @@ def examples(gateway: httpx.Client) -> list[tuple[str, dict[str, Any]]]:
     return [
         (path, example["value"])
         for path, operations in paths.items()
-        if "requestBody" in operations.get("post", {})
-        for example in operations["post"]["requestBody"]["content"]["application/json"]["examples"].values()
+        for content in [operations.get("post", {}).get("requestBody", {}).get("content", {})]
+        for example in content.get("application/json", {}).get("examples", {}).values()
     ]
 
 

@@ -273,7 +273,10 @@ def test_a_size_tells_what_a_plain_endpoints_pictures_are(fresh_gateway: httpx.C
     fakes["diffusion"].shapes = fakes["decoder"].shapes = {"image": (48, 96, 3)}
     error = refused(fresh_gateway)
     assert (error["status"], error["type"], error["stage"]) == (502, "StageFailed", "decoder")
-    assert "13824 bytes of images, which are not 1 square pictures" in error["message"]
+    assert (
+        "must be 1 square pictures (if the model's are not square, give their size); got 13824 bytes"
+        in error["message"]
+    )
     image = made(fresh_gateway, size="96x48")["images"][0]
     assert (image["width"], image["height"]) == (96, 48)
 
@@ -308,7 +311,7 @@ def test_a_plain_text_encoder_of_another_model_is_refused_with_both_shapes(
     error = refused(fresh_gateway)
     assert (error["status"], error["type"], error["stage"]) == (502, "StageFailed", "text_encoder")
     assert "(shape [77, 16])" in error["message"]
-    assert "1 x [77, 8] float32" in error["message"]
+    assert "(1, 77, 8)" in error["message"]
     assert fakes["diffusion"].requests == []
 
 
@@ -332,9 +335,15 @@ def test_images_of_another_length_are_refused_with_both_lengths(gateway: httpx.C
 
 def test_a_context_that_is_missing_is_told(gateway: httpx.Client, fakes: Fakes) -> None:
     fakes["text_encoder"].responses["/"] = lambda: JSONResponse({"context_b64str": "AAAA"})
-    assert "answered a context of 4 characters where 3288 belong" in refused(gateway)["message"]
+    assert (
+        "context must be base64 of a float32 tensor of shape (1, 77, 8) (2464 bytes, 3288 characters); got 4"
+        in refused(gateway)["message"]
+    )
     fakes["text_encoder"].responses["/"] = lambda: JSONResponse("AAAA")
-    assert "where an object belongs" in refused(gateway)["message"]
+    assert (
+        "must be an object with context_b64str and unconditional_context_b64str"
+        in refused(gateway)["message"]
+    )
 
 
 def test_a_stage_that_is_off_is_told_with_its_variable(start_gateway: StartGateway, fakes: Fakes) -> None:

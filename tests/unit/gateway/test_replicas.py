@@ -58,7 +58,7 @@ CASES = [
         lambda: JSONResponse({"a": 1}), 502, "StageFailed", "an object of 1 keys", id="another JSON type"
     ),
     pytest.param(
-        lambda: JSONResponse("AAAA"), 502, "StageFailed", "a latent of 4 characters where 1368", id="short"
+        lambda: JSONResponse("AAAA"), 502, "StageFailed", "1368 characters); got 4 characters", id="short"
     ),
 ]
 

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.codecs import WireChoice
+from gateway.connections import Connections
 from gateway.deadline import Deadline
 from gateway.limits import CallLimits
 from gateway.metrics import Metrics
@@ -17,7 +19,7 @@ from gateway.replicas import Replica
 from gateway.sites import Site, several
 from tests.unit.gateway.fakes import FakeStage, serving
 
-LIMITS = CallLimits(10, 2**20, 30, 4, 10, 50, {})
+LIMITS = CallLimits(10, 2**20, 30, 4, 10, 50, {}, WireChoice())
 
 
 def found(*addresses: str) -> list[tuple[Any, ...]]:
@@ -42,17 +44,17 @@ class Names:
         return found(*self.addresses)
 
 
-def site(client: httpx.AsyncClient, names: Names, url: str = "http://diffusion:8000") -> Site:
+def site(connections: Connections, names: Names, url: str = "http://diffusion:8000") -> Site:
     place = Place("diffusion", url)
-    return Site(place, lambda ip: Replica(place, ip, client, Metrics(), LIMITS), names)
+    return Site(place, lambda ip: Replica(place, ip, connections, Metrics(), LIMITS), names)
 
 
 def resolved(names: Names, url: str, *later: tuple[str, ...]) -> list[list[Replica]]:
     """The replicas now, and after each change of the addresses."""
 
     async def replicas() -> list[list[Replica]]:
-        async with httpx.AsyncClient() as client:
-            one = site(client, names, url)
+        async with Connections() as connections:
+            one = site(connections, names, url)
             seen = []
             for addresses in (names.addresses, *later):
                 names.addresses = addresses
@@ -110,8 +112,8 @@ def test_there_is_a_replica_while_the_name_is_resolved_for_the_first_time() -> N
     names = Names("10.0.0.1", "10.0.0.2")
 
     async def replicas() -> list[str]:
-        async with httpx.AsyncClient() as client:
-            return [replica.url for replica in site(client, names).replicas]
+        async with Connections() as connections:
+            return [replica.url for replica in site(connections, names).replicas]
 
     assert asyncio.run(replicas()) == ["http://diffusion:8000"]
 
@@ -138,9 +140,9 @@ def test_each_of_several_is_asked_by_the_name_of_all() -> None:
         return value
 
     async def ask(port: int) -> list[str]:
-        async with httpx.AsyncClient() as client:
+        async with Connections() as connections:
             names = Names("127.0.0.1", "127.0.0.2")
-            one = site(client, names, f"http://diffusion:{port}")
+            one = site(connections, names, f"http://diffusion:{port}")
             await one.refresh()
             payload = {"inputs": [], "batch_size": 1}
             replies = [await replica.post(payload, Deadline(10), read) for replica in one.replicas]

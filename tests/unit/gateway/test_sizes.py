@@ -165,7 +165,7 @@ def test_a_latent_of_another_size_than_asked_for_is_noticed(
     sized["diffusion"].responses["/"] = lambda: JSONResponse(base64_of(np.zeros(LATENT, np.float32)))
     answer = ask(fresh_gateway, "128x96")
     assert (answer.status_code, answer.json()["error"]["stage"]) == (502, "diffusion")
-    assert "1 x [12, 16, 4] float32" in answer.json()["error"]["message"]
+    assert "float32 tensor of shape (1, 12, 16, 4)" in answer.json()["error"]["message"]
     assert sized["decoder"].requests == []
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from triptych.fields import MAX_SEED, Fields
-from triptych.wire import InvalidField, encode_tensor
+from triptych.wire import InvalidField, Tensors, encode_tensor
 
 
 def test_a_request_that_is_not_an_object_is_refused() -> None:
@@ -86,6 +86,26 @@ def test_another_number_of_tensors_is_refused(value: Any) -> None:
     parts: dict[str, Any] = {"image": (np.uint8, (2,)), "mask": (np.uint8, (1,))}
     with pytest.raises(InvalidField, match="inputs must be a list of 2 base64 tensors: image, mask"):
         Fields({"inputs": value}).tensors("inputs", parts)
+
+
+def test_tensors_that_have_names_are_read_by_them() -> None:
+    parts: dict[str, Any] = {"image": (np.uint8, (2,)), "mask": (np.uint8, (1,))}
+    tensors = Tensors(mask=np.array([3], np.uint8), image=np.array([1, 2], np.uint8))
+    first, second = Fields({"inputs": tensors}).tensors("inputs", parts)
+    assert (first.tolist(), second.tolist()) == ([1, 2], [3])
+    assert Fields({"inputs": Tensors(mask=second)}).tensor("inputs", "mask", np.uint8, (1,)).tolist() == [3]
+
+
+@pytest.mark.parametrize("names", [["image"], ["image", "mask", "latent"], ["image", "masks"], []])
+def test_tensors_of_other_names_are_refused_with_the_right_ones(names: list[str]) -> None:
+    parts: dict[str, Any] = {"image": (np.uint8, (2,)), "mask": (np.uint8, (1,))}
+    with pytest.raises(InvalidField, match="inputs must be the tensors image, mask; got "):
+        Fields({"inputs": Tensors(dict.fromkeys(names, np.zeros(2)))}).tensors("inputs", parts)
+
+
+def test_a_json_object_is_not_taken_for_tensors() -> None:
+    with pytest.raises(InvalidField, match=r"inputs must be base64 .* got an object of 1 keys"):
+        Fields({"inputs": {"latent": "AAAA"}}).tensor("inputs", "latent", np.uint8, (3,))
 
 
 def test_reading_leaves_the_request_as_it_was() -> None:

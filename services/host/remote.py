@@ -1,0 +1,65 @@
+"""The decoder as a VAE for diffusers: what its `remote_decode` and `remote_encode` ask for."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from triptych.remote_vae import RemoteAnswer, RemoteDecode, RemoteEncode
+from triptych.wire import Array, Tensors
+
+from .body import read_bytes
+from .forms import tensors_of
+
+if TYPE_CHECKING:
+    from .app import Stage
+
+TASK = "task"
+"""The extra that a handler announces if it decodes and encodes."""
+
+
+async def remote_decode(request: Request) -> Response:
+    """Images of latents, in diffusers' wire."""
+    stage = _vae(request)
+    async with stage.door.enter():
+        items, accept = request.query_params.multi_items(), request.headers.get("accept", "")
+        body = await _body(request, stage)
+        asked = await asyncio.to_thread(RemoteDecode.read, items, accept, body)
+        return await stage.answer(
+            request, partial(tensors_of, data=asked.payload), _rendering("image", asked.answer)
+        )
+
+
+async def remote_encode(request: Request) -> Response:
+    """Latents of images, in diffusers' wire: the mean of what the VAE's encoder finds."""
+    stage = _vae(request)
+    async with stage.door.enter():
+        body = await _body(request, stage)
+        asked = await asyncio.to_thread(RemoteEncode.read, request.query_params.multi_items(), body)
+        return await stage.answer(
+            request, partial(tensors_of, data=asked.payload), _rendering("latent", asked.answer)
+        )
+
+
+def _vae(request: Request) -> "Stage":
+    stage: Stage = request.app.state.stage
+    stage.require_warm()
+    if not stage.worker.takes_tensors or TASK not in (stage.worker.info or {}).get("extras", []):
+        raise HTTPException(404)
+    return stage
+
+
+async def _body(request: Request, stage: "Stage") -> bytes:
+    return await read_bytes(request, stage.settings.max_body_bytes, stage.settings.body_timeout)
+
+
+def _rendering(tensor: str, answer: Callable[[Array], RemoteAnswer]) -> Callable[[Tensors], Response]:
+    def render(tensors: Tensors) -> Response:
+        made = answer(tensors[tensor])
+        return Response(made.body, media_type=made.media_type, headers=dict(made.headers))
+
+    return render

@@ -1,0 +1,64 @@
+"""diffusers' requests where the decoder is a plain endpoint, or does not do its part."""
+
+import json
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from starlette.responses import JSONResponse
+
+from tests.unit.gateway.conftest import Fakes, StartGateway
+from tests.unit.gateway.fakes import PAINTED, base64_of
+
+LATENT = np.linspace(-1, 1, 256, dtype=np.float32).reshape(1, 4, 8, 8)
+"""NCHW"""
+
+
+def decoded(gateway: httpx.Client, accept: str = "tensor/binary", **parameters: Any) -> httpx.Response:
+    asked = {"shape": LATENT.shape, "dtype": "float32", "do_scaling": "True", **parameters}
+    return gateway.post(
+        "/v1/remote/decode", params=asked, content=LATENT.tobytes(), headers={"Accept": accept}
+    )
+
+
+def test_a_plain_decoder_gets_the_contracts_request(fresh_gateway: httpx.Client, fakes: Fakes) -> None:
+    fakes["decoder"].plain = True
+    answer = decoded(fresh_gateway, output_type="pt", partial_postprocess="True")
+    assert (answer.status_code, json.loads(answer.headers["shape"])) == (200, [1, 64, 64, 3])
+    assert set(answer.content) == {PAINTED}
+    (sent,) = fakes["decoder"].requests
+    assert sent["inputs"] == base64_of(np.ascontiguousarray(LATENT.transpose(0, 2, 3, 1)))
+    assert sent["batch_size"] == 1
+
+
+def test_values_of_a_plain_decoder_are_computed_from_its_bytes(
+    fresh_gateway: httpx.Client, fakes: Fakes
+) -> None:
+    fakes["decoder"].plain = True
+    values = np.frombuffer(decoded(fresh_gateway, output_type="pt").content, np.float32)
+    assert values.tolist() == pytest.approx([PAINTED / 127.5 - 1] * 3 * 64 * 64)
+
+
+def test_a_decoder_that_does_not_announce_that_it_encodes_is_not_asked_to(
+    fresh_gateway: httpx.Client, fakes: Fakes
+) -> None:
+    parameters = {"shape": (1, 3, 64, 64), "dtype": "float32"}
+    body = np.zeros((1, 3, 64, 64), np.float32).tobytes()
+    answer = fresh_gateway.post("/v1/remote/encode", params=parameters, content=body)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (503, "StageUnavailable")
+    assert "Set DECODER_URL to a decoder of this project" in answer.json()["error"]["message"]
+    assert fakes["decoder"].requests == []
+
+
+def test_pictures_of_another_size_are_the_decoders_fault(fresh_gateway: httpx.Client, fakes: Fakes) -> None:
+    fakes["decoder"].responses["/"] = lambda: JSONResponse("AAAA")
+    answer = decoded(fresh_gateway, output_type="pt")
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], error["stage"]) == (502, "StageFailed", "decoder")
+
+
+def test_a_decoder_that_is_off_is_told_with_its_variable(start_gateway: StartGateway) -> None:
+    answer = decoded(start_gateway(decoder_url=""))
+    assert answer.status_code == 503
+    assert "set DECODER_URL" in answer.json()["error"]["message"]
