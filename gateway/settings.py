@@ -3,6 +3,7 @@
 `python -m gateway.settings` prints them as the table in the README.
 """
 
+import re
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -148,9 +149,10 @@ class Settings(Addresses, BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _default_urls(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """What is on this machine; and a list that both variables hold, as compose has it, is held by one."""
+        """What is on this machine; and a list counts where one of it, or all of it, is named as well."""
         for stage in STAGES:
-            if values.get(f"{stage}_urls") and values.get(f"{stage}_urls") == values.get(f"{stage}_url"):
+            listed = str(values.get(f"{stage}_urls") or "")
+            if values.get(f"{stage}_url") in (listed, *map(str.strip, re.split("[,;]", listed))):
                 values = {**values, f"{stage}_url": ""}
         off = bool(values.get("all_in_one_url") or values.get("all_in_one_urls"))
         urls = {

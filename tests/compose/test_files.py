@@ -63,16 +63,18 @@ def test_a_stage_is_pointed_elsewhere_by_its_variable(stage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overlays", "stage"),
-    [((), "diffusion"), (("diffusion-remote",), "diffusion"), (("all-in-one",), "all_in_one")],
+    ("overlays", "stage", "more"),
+    [
+        ((), "diffusion", {}),
+        (("diffusion-remote",), "diffusion", {"DIFFUSION_URL": "https://b.example"}),
+        (("all-in-one",), "all_in_one", {}),
+    ],
 )
-def test_a_stage_in_several_places_is_named_by_one_variable(
-    monkeypatch: pytest.MonkeyPatch, overlays: tuple[str, ...], stage: str
+def test_a_stage_in_several_places_is_named_by_a_list(
+    monkeypatch: pytest.MonkeyPatch, overlays: tuple[str, ...], stage: str, more: dict[str, str]
 ) -> None:
-    variable = f"{stage.upper()}_URLS"
-    environment = services(*overlays, **{variable: "http://a:8000;https://b.example"})["gateway"][
-        "environment"
-    ]
+    variables = {f"{stage.upper()}_URLS": "http://a:8000;https://b.example", **more}
+    environment = services(*overlays, **variables)["gateway"]["environment"]
     for name in gateway.settings.Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
         if (value := environment.get(name.upper())) is not None:

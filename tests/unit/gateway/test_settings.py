@@ -54,11 +54,14 @@ def test_with_one_stage_for_everything_the_others_are_off_unless_named(
     assert url("diffusion") == ""
 
 
-def test_a_list_that_compose_hands_on_in_both_variables_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DECODER_URL", "http://a:1,http://b:1")
-    monkeypatch.setenv("DECODER_URLS", "http://a:1,http://b:1")
+@pytest.mark.parametrize("named", ["http://a:1, http://b:1", "http://a:1", "http://b:1"])
+def test_a_list_counts_beside_itself_and_beside_an_address_of_it(
+    monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv("DECODER_URL", named)
+    monkeypatch.setenv("DECODER_URLS", "http://a:1, http://b:1")
     assert [place.url for place in Settings().places("decoder")] == ["http://a:1", "http://b:1"]
-    said = complaint(monkeypatch, DECODER_URL="http://a:1")
+    said = complaint(monkeypatch, DECODER_URL="http://c:1")
     assert said == "Set DECODER_URL or DECODER_URLS, not both."
 
 
