@@ -50,10 +50,11 @@ def fill(name: str, text: str, page: Path = README) -> None:
 
 
 def keep(
-    name: str, machine: Mapping[str, Any], records: Iterable[Record], folder: Path = RESULTS, **more: Any
+    name: str, machine: Mapping[str, Any], records: Iterable[Record], folder: Path | None = None, **more: Any
 ) -> None:
-    """Write NAME.json: the machine, and the records without their arguments, which name its folders."""
+    """Write results/NAME.json: the machine, and the records without their arguments, which name folders."""
     trials = [{key: value for key, value in record.items() if key != "arguments"} for record in records]
+    folder = folder or RESULTS
     folder.mkdir(exist_ok=True)
     text = json.dumps({"machine": machine, "trials": trials, **more}, indent=1, sort_keys=True)
     (folder / f"{name}.json").write_text(text + "\n", "utf-8")

@@ -6,8 +6,12 @@ that is part of what is measured.
 """
 
 import argparse
+import atexit
 import os
+import shutil
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -259,8 +263,14 @@ def optimum_pipeline(report: Report, folder: str, precision: str) -> Any:
 
 
 def open_triptych(report: Report, part: str, folder: str, precision: str) -> Call:
-    """This project's part, as its stage opens it; KERAS_BACKEND and DTYPE say how it is run."""
+    """This project's part, as its stage opens it; KERAS_BACKEND and DTYPE say how it is run.
+
+    Unless WEIGHTS_DIR says where, nothing is there of an earlier start.
+    """
     os.environ["MODEL"] = folder
+    if "WEIGHTS_DIR" not in os.environ:
+        os.environ["WEIGHTS_DIR"] = tempfile.mkdtemp(prefix="triptych-benchmark-")
+        atexit.register(shutil.rmtree, os.environ["WEIGHTS_DIR"], ignore_errors=True)
     hide(*{"jax", "torch"} - {os.environ["KERAS_BACKEND"]})
     from triptych.compiled import CompiledPart
     from triptych.denoise import timestep_embedding
@@ -300,8 +310,16 @@ def time_calls(report: Report, call: Call, repeats: int) -> Array:
     output = call()
     first = time.perf_counter() - begin
     report.mark("first")
+    _settle()
     report.result(first=first, seconds=[seconds_of(call) for _ in range(repeats)])
     return output
+
+
+def _settle() -> None:
+    """Wait for what a start of this project leaves to be done in the background."""
+    for thread in threading.enumerate():
+        if thread.name == "keep":
+            thread.join()
 
 
 def seconds_of(call: Callable[[], Any]) -> float:

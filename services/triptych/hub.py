@@ -216,7 +216,7 @@ def _explained(file: HubFile) -> Iterator[None]:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What huggingface_hub raises, and its client: httpx2, before 2.0 httpx, before 1.0 OSErrors alone."""
+    """What huggingface_hub raises, and its HTTP client: httpx2, formerly httpx, before 1.0 OSErrors alone."""
     clients = [import_module(name) for name in ("httpx2", "httpx") if find_spec(name)]
     return OSError, ValueError, *(client.HTTPError for client in clients)
 
