@@ -88,7 +88,7 @@ def open_triptych(report: Report, folder: str, precision: str, backends: Mapping
 
     model = {"MODEL": folder, "DTYPE": precision}
     with tempfile.TemporaryDirectory() as logs, ExitStack() as stack:
-        urls, pids = {}, []
+        urls, pids = {"INPAINTING_URL": ""}, []
         for name in STAGES:
             environment = {**model, "KERAS_BACKEND": backends[name]}
             server = stack.enter_context(running_stage(name, Path(logs) / name, **environment))
