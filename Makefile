@@ -5,6 +5,7 @@
 #   START_SECONDS=300    how long `make up` waits until every stage is ready
 #   MODEL, VAE, LORA     which weights, and where MODELS_DIR=models is their folder (README.md has all settings)
 #   STAGE, NAMESPACE     which stage becomes an endpoint, and whose (README.md has the rest)
+#   WITHOUT=tests/unit   leaves these tests out of `make test`, where `make check` has run them
 #   PROMPT, OUT          what `make generate` draws, and the file that it writes (out/picture.png)
 
 SHELL := bash
@@ -58,7 +59,7 @@ check-compose:
 	scripts/check_compose.sh
 
 test: .venv/dev.stamp ## All tests but those of the full models and those that need a Docker engine.
-	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose
+	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose $(WITHOUT:%=--ignore %)
 
 test-parity: .venv/parity.stamp ## diffusers as a client; the full models, beside keras-cv and diffusers (12 GB of memory); installs PyTorch and JAX.
 	KERAS_BACKEND=openvino $(PYTHON) -m pytest $(DIFFUSERS) --timeout=1800 --durations=10

@@ -1,7 +1,8 @@
 """The same pictures by keras-cv's own pipeline and by ours.
 
-`python -m tests.parity.pictures WHO FOLDER VERSION`: FOLDER has the weights of each part in a .h5 file, and
-the pictures are written beside them. A process of its own for each, as Keras has one backend a process.
+`python -m tests.parity.pictures WHO FOLDER VERSION COUNT`: FOLDER has the weights of each part in a .h5
+file, and the first COUNT pictures are written beside them. A process of its own for each, as Keras has one
+backend a process.
 """
 
 import gc
@@ -43,10 +44,11 @@ REQUESTS: dict[str, list[tuple[Size, dict[str, Any]]]] = {
 STEPS, GUIDANCE = 3, 7.5
 
 
-def keras_cv(folder: Path, version: str) -> list[Picture]:
+def keras_cv(folder: Path, version: str, count: int) -> list[Picture]:
     """By keras-cv's StableDiffusion or StableDiffusionV2, built anew for each size."""
     return [
-        _by_keras_cv(_pipeline(folder, version, size), request, size) for size, request in REQUESTS[version]
+        _by_keras_cv(_pipeline(folder, version, size), request, size)
+        for size, request in REQUESTS[version][:count]
     ]
 
 
@@ -93,7 +95,7 @@ def _by_keras_cv(model: Any, request: dict[str, Any], size: Size) -> Picture:
     return picture
 
 
-def ours(folder: Path, version: str) -> list[Picture]:
+def ours(folder: Path, version: str, count: int) -> list[Picture]:
     """By our three stages, over one set of weights for all sizes, on the backend of KERAS_BACKEND."""
     weights = {part: Checkpoint(LocalPath(folder / f"{part}.h5")) for part in (*PARTS, "image_encoder")}
     variant = replace(full_variant(version, version, "random", dict(weights), 4), image_size=SIZE[0])
@@ -104,7 +106,7 @@ def ours(folder: Path, version: str) -> list[Picture]:
             *encoder.contexts(Fields(request), 1),
             DenoiseSettings([request["seed"]], make_schedule(STEPS), GUIDANCE, size),
         )
-        for size, request in REQUESTS[version]
+        for size, request in REQUESTS[version][:count]
     ]
     del denoiser
     gc.collect()
@@ -114,5 +116,5 @@ def ours(folder: Path, version: str) -> list[Picture]:
 
 if __name__ == "__main__":
     who, directory, model_version = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    made = (keras_cv if who == "keras-cv" else ours)(directory, model_version)
+    made = (keras_cv if who == "keras-cv" else ours)(directory, model_version, int(sys.argv[4]))
     np.savez(directory / f"{who}.npz", *made)
