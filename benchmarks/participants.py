@@ -273,7 +273,7 @@ def open_triptych(report: Report, part: str, folder: str, precision: str) -> Cal
         atexit.register(shutil.rmtree, os.environ["WEIGHTS_DIR"], ignore_errors=True)
     hide(*{"jax", "torch"} - {os.environ["KERAS_BACKEND"]})
     from triptych.compiled import CompiledPart
-    from triptych.denoise import timestep_embedding
+    from triptych.engine.unet import timestep_embedding
     from triptych.variants import chosen_variant
 
     report.mark("imported")

@@ -16,7 +16,7 @@ from training.optimizer import muon
 from training.paths import RUNS
 from training.session import Checkpoint, Session, cosine, run
 from training.vocabulary import compact, used_tokens, whole_table
-from triptych.denoise import timestep_embedding
+from triptych.engine.unet import timestep_embedding
 from triptych.models import kerascv, tiny
 from triptych.tokenizer import encode
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from training.latents import Codec
-from triptych.denoise import timestep_embedding
+from triptych.engine.unet import timestep_embedding
 from triptych.models.tiny import LATENT_SHAPE, MAX_TOKENS
 from triptych.samplers import DEFAULT_SAMPLER, SAMPLERS, Denoising, Known, Noise, Predict, State
 from triptych.schedule import DEFAULT_SCHEDULE, make_schedule

@@ -3,35 +3,35 @@
 from typing import Any
 
 from triptych.denoise import Denoiser
+from triptych.engine import Ticket
 from triptych.fields import Fields
 from triptych.info import describe_denoising_stage
 from triptych.requests import DenoiseSettings, read_tensors
+from triptych.stage import DenoisingHandler
 from triptych.variants import chosen_variant
 from triptych.weights import Report, unreported
-from triptych.wire import Tensors, encode_tensor
 
 
-class EndpointHandler:
+class EndpointHandler(DenoisingHandler):
     """`{"inputs": [context, unconditional context], "batch_size", "num_steps", …}` to a base64 latent.
 
     The latent is float32 (batch, height / 8, width / 8, 4). Extras: `seed`, `sampler`, `schedule`, `height`,
-    `width`.
+    `width`; `guidance_start` and `guidance_end`, the part of the steps that is guided; `strength`, with which
+    `inputs` has a third tensor, a latent as the answer's, of which so much is made anew; `client`, for turns
+    that are fair; `resume`, the states to go on from.
     """
 
     def __init__(self, path: str = "", report: Report = unreported) -> None:
-        self._variant = chosen_variant(report)
-        self._denoiser = Denoiser(self._variant, report)
+        self.variant = chosen_variant(report)
+        self.denoiser = Denoiser(self.variant, report)
 
-    def __call__(self, data: dict[str, Any]) -> str:
-        return encode_tensor(self.tensors(data)["latent"])
-
-    def tensors(self, data: dict[str, Any]) -> Tensors:
-        """The answer as it is before it is base64; `inputs` may be Tensors too."""
+    def start(self, data: dict[str, Any]) -> Ticket:
         fields = Fields(data)
-        settings = DenoiseSettings.read(fields, self._variant)
-        contexts, unconditional = read_tensors(fields, self._variant, settings)
-        return Tensors(latent=self._denoiser.latents(contexts, unconditional, settings))
+        settings = DenoiseSettings.read(fields, self.variant)
+        more = ("latent",) if fields.has("strength") else ()
+        contexts, unconditional, *image = read_tensors(fields, self.variant, settings, more)
+        return self.denoiser.start(contexts, unconditional, settings, image=image[0] if image else None)
 
     def info(self) -> dict[str, Any]:
-        shapes = self._variant.shapes("context", "unconditional_context", "latent")
-        return describe_denoising_stage("diffusion", self._variant, shapes, ["seed", "sampler", "schedule"])
+        shapes = self.variant.shapes("context", "unconditional_context", "latent")
+        return describe_denoising_stage("diffusion", self.variant, shapes, ["strength"])

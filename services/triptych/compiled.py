@@ -1,7 +1,8 @@
-"""One part of a variant, with a program for each of the latest sizes that it was asked for."""
+"""One part of a variant, with programs for each of the latest sizes that it was asked for."""
 
 import hashlib
 import logging
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Shapes = tuple[tuple[int, ...], ...]
-KEPT_PROGRAMS = 4
+KEPT_SIZES = 4
 LIBRARIES = ("keras", "keras-cv", "openvino")
 """What a graph depends on beside the weights and our own code."""
 
@@ -36,25 +37,44 @@ class CompiledPart:
     """A model loaded once, and compiled for each set of input shapes that calls bring.
 
     Calls take and give numpy arrays. Compiling takes seconds for the tiny model and up to a minute for
-    a full one, so callers keep to few shapes; those used latest are kept: `variant.max_compiled_sizes`
-    of them, or four where programs share the weights and one where each has its own copy.
+    a full one, so callers keep to few shapes. A size is what the shapes are without the batch axis; the sizes
+    used latest are kept: `variant.max_compiled_sizes` of them, or four where programs share the
+    weights and one where each has its own copy. Another thread may compile while programs run.
     """
 
     def __init__(self, variant: "Variant", part: str, inputs: Mapping[str, Array], report: Report) -> None:
         self._part, self._dtype = part, variant.dtype
-        self._limit = variant.max_compiled_sizes or (KEPT_PROGRAMS if backend().SHARES_WEIGHTS else 1)
-        self._programs: OrderedDict[Shapes, Program] = OrderedDict()
+        self._limit = variant.max_compiled_sizes or (KEPT_SIZES if backend().SHARES_WEIGHTS else 1)
+        self._sizes: OrderedDict[Shapes, dict[Shapes, Program]] = OrderedDict()
+        self._changing = threading.Lock()
         self._load = partial(load_part, variant, part)
         self._model: keras.Model | None = None
         arrays = list(inputs.values())
         if backend().KEEPS_PROGRAMS:
-            self._programs[_shapes(arrays)] = self._kept_program(variant, arrays, report)
+            self._put(arrays, self._kept_program(variant, arrays, report))
         else:
             self._program(arrays, report)
 
     def __call__(self, **inputs: Array) -> npt.NDArray[np.float32]:
         arrays = list(inputs.values())
         return self._program(arrays, unreported)(arrays)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another size can be compiled and none goes for it."""
+        return len(self._sizes) < self._limit
+
+    def has(self, **inputs: Array) -> bool:
+        """Whether there is a program for inputs of these shapes."""
+        arrays = list(inputs.values())
+        return _shapes(arrays) in self._sizes.get(_size(arrays), {})
+
+    def drop_batches(self, rows: int) -> None:
+        """Let the programs for so many rows or more go."""
+        with self._changing:
+            for programs in self._sizes.values():
+                for shapes in [shapes for shapes in programs if shapes[0][0] >= rows]:
+                    del programs[shapes]
 
     def _kept_program(self, variant: "Variant", arrays: list[Array], report: Report) -> "Program":
         """The program as an earlier start has kept it; else compiled, and kept for later ones."""
@@ -71,13 +91,22 @@ class CompiledPart:
         return program
 
     def _program(self, arrays: list[Array], report: Report) -> "Program":
-        shapes = _shapes(arrays)
-        if shapes not in self._programs:
-            while len(self._programs) >= self._limit:
-                self._programs.popitem(last=False)
-            self._programs[shapes] = self._compiled(arrays, report)
-        self._programs.move_to_end(shapes)
-        return self._programs[shapes]
+        with self._changing:
+            found = self._sizes.get(_size(arrays), {}).get(_shapes(arrays))
+            if found is not None:
+                self._sizes.move_to_end(_size(arrays))
+                return found
+            self._make_room(_size(arrays))
+        return self._put(arrays, self._compiled(arrays, report))
+
+    def _make_room(self, size: Shapes) -> None:
+        while size not in self._sizes and len(self._sizes) >= self._limit:
+            self._sizes.popitem(last=False)
+
+    def _put(self, arrays: list[Array], program: "Program") -> "Program":
+        with self._changing:
+            self._sizes.setdefault(_size(arrays), {})[_shapes(arrays)] = program
+        return program
 
     def _compiled(self, arrays: list[Array], report: Report) -> "Program":
         if self._model is None:
@@ -103,3 +132,7 @@ def kept_folder(variant: "Variant", part: str, shapes: Shapes) -> Path:
 
 def _shapes(arrays: list[Array]) -> Shapes:
     return tuple(array.shape for array in arrays)
+
+
+def _size(arrays: list[Array]) -> Shapes:
+    return tuple(array.shape[1:] for array in arrays)

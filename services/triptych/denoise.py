@@ -3,14 +3,13 @@
 import numpy as np
 import numpy.typing as npt
 
-from .compiled import CompiledPart
+from .engine import Engine, Order, Ticket, Unet
+from .engine.ticket import Finish
 from .requests import DenoiseSettings
-from .samplers import Denoising, Known, Latent, Noise, Predict
+from .samplers import Denoising, Known, Latent, Noise, State
 from .variants import LATENT_CHANNELS, Variant
 from .weights import Report
-
-TIMESTEP_WIDTH = 320
-MAX_PERIOD = 10_000
+from .wire import Tensors
 
 Context = npt.NDArray[np.float32]
 
@@ -25,12 +24,37 @@ class Denoiser:
                 "mask and a masked image among them. Serve it as the inpainting stage, and another model here"
             )
         self._variant = variant
-        example = {
-            "latent": np.zeros((2, *variant.latent[:2], variant.unet_channels), np.float32),
-            "timestep_embedding": np.zeros((2, TIMESTEP_WIDTH), np.float32),
-            "context": np.zeros((2, *variant.context), np.float32),
-        }
-        self._model = CompiledPart(variant, "diffusion", example, report)
+        self.engine = Engine(Unet(variant, report))
+
+    def start(
+        self,
+        contexts: Context,
+        unconditional: Context,
+        settings: DenoiseSettings,
+        known: Known | None = None,
+        conditioning: Latent | None = None,
+        image: npt.NDArray[np.float32] | None = None,
+        finish: Finish | None = None,
+    ) -> Ticket:
+        """Begin to make latents of contexts (batch, 77, width), both kinds; returns at once.
+
+        With `known`, each is painted around what is kept of an image. `conditioning`, float32
+        (height, width, 5), is what a UNet trained for inpainting takes beside each latent. `image` has the
+        latent that each starts from, (batch, …), as far as `settings.strength` leaves it. `finish` makes
+        the answer.
+        """
+        denoising = Denoising(settings.sampler, settings.schedule, self._variant.prediction, known)
+        starts = [
+            self._start(denoising, settings, seed, image[index] if image is not None else None)
+            for index, seed in enumerate(settings.seeds)
+        ]
+        orders = [
+            Order(denoising, start, context, without, settings.guidance, conditioning)
+            for start, context, without in zip(starts, contexts, unconditional, strict=True)
+        ]
+        return self.engine.submit(
+            orders, settings.resumed or starts, settings.client, finish or _latents, self._variant.preview
+        )
 
     def latents(
         self,
@@ -39,51 +63,18 @@ class Denoiser:
         settings: DenoiseSettings,
         known: Known | None = None,
         conditioning: Latent | None = None,
-    ) -> Latent:
-        """Latents, float32 (batch, height, width, 4), of contexts (batch, 77, width), both kinds.
+    ) -> npt.NDArray[np.float32]:
+        """The latents that `start` makes, float32 (batch, height, width, 4), waited for."""
+        return self.start(contexts, unconditional, settings, known, conditioning).latents()
 
-        With `known`, each is painted around what is kept of an image. `conditioning`, float32
-        (height, width, 5), is what a UNet trained for inpainting takes beside each latent.
-        """
-        rows = zip(contexts, unconditional, settings.seeds, strict=True)
-        return np.stack([self._latent(*row, settings, known, conditioning) for row in rows])
-
-    def _latent(
-        self,
-        context: Context,
-        unconditional: Context,
-        seed: int,
-        settings: DenoiseSettings,
-        known: Known | None,
-        conditioning: Latent | None,
-    ) -> Latent:
-        denoising = Denoising(settings.sampler, settings.schedule, self._variant.prediction, known)
-        shape = self._variant.shapes("latent", size=settings.size)["latent"]
-        predict = self._guided(context, unconditional, settings.guidance_scale, conditioning)
-        return denoising.run(denoising.start(Noise.seeded(seed), shape), predict)
-
-    def _guided(
-        self, context: Context, unconditional: Context, scale: float, conditioning: Latent | None
-    ) -> Predict:
-        """What the UNet predicts, guided away from the unconditional prediction; both halves in one batch."""
-        contexts = np.stack([unconditional, context])
-
-        def predict(latent: Latent, timestep: float) -> Latent:
-            seen = latent if conditioning is None else np.concatenate([latent, conditioning], axis=-1)
-            without, conditional = self._model(
-                latent=np.stack([seen, seen]),
-                timestep_embedding=np.repeat(timestep_embedding(timestep), 2, axis=0),
-                context=contexts,
-            )
-            guided: Latent = without + np.float32(scale) * (conditional - without)
-            return guided
-
-        return predict
+    def _start(
+        self, denoising: Denoising, settings: DenoiseSettings, seed: int, image: Latent | None
+    ) -> State:
+        noise = Noise.seeded(seed)
+        if image is None or settings.strength == 1:
+            return denoising.start(noise, self._variant.shapes("latent", size=settings.size)["latent"])
+        return denoising.start_from(image, noise, settings.strength)
 
 
-def timestep_embedding(timestep: float) -> npt.NDArray[np.float32]:
-    """The sinusoidal embedding, float32 (1, 320): cosines, then sines (as in keras-cv)."""
-    half = TIMESTEP_WIDTH // 2
-    frequencies = np.exp(-np.log(MAX_PERIOD) * np.arange(half, dtype=np.float32) / half)
-    angles = np.float32(timestep) * frequencies
-    return np.concatenate([np.cos(angles), np.sin(angles)])[None].astype(np.float32)
+def _latents(latents: npt.NDArray[np.float32]) -> Tensors:
+    return Tensors(latent=latents)

@@ -94,6 +94,12 @@ def latent_mask(keep: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return pooled
 
 
+def soft_latent_mask(keep: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """A mask (height, width, 1) from 255 = keep to 0 = repaint, at latent size: float32 means, 1 to 0."""
+    pooled: npt.NDArray[np.float32] = _cells(keep.astype(np.float32)).mean(axis=(1, 3)) / np.float32(255)
+    return pooled
+
+
 def _cells(mask: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """A mask (height, width, 1) as (rows, 8, columns, 8, 1): one 8 by 8 cell for each latent position."""
     height, width, _ = mask.shape

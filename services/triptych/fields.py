@@ -23,11 +23,22 @@ class Fields:
             raise InvalidField("the request", "a JSON object", describe(data))
         self._data = data
 
-    def text(self, key: str, default: str | None = None) -> str:
-        """A string of at most 4,000 characters; required unless there is a default."""
-        must = f"a string of at most {MAX_TEXT} characters"
+    def has(self, key: str) -> bool:
+        """Whether the request says anything of it."""
+        return self._data.get(key) is not None
+
+    def flag(self, key: str) -> bool:
+        """true or false, which is also what nothing stands for."""
+        value = self._data.get(key, False)
+        if not isinstance(value, bool):
+            raise InvalidField(key, "true or false", describe(value))
+        return value
+
+    def text(self, key: str, default: str | None = None, longest: int = MAX_TEXT) -> str:
+        """A string of at most so many characters; required unless there is a default."""
+        must = f"a string of at most {longest} characters"
         value = self._data.get(key, default)
-        if not isinstance(value, str) or len(value) > MAX_TEXT:
+        if not isinstance(value, str) or len(value) > longest:
             raise InvalidField(key, must, describe(value))
         return value
 

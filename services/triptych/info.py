@@ -22,6 +22,10 @@ DTYPES = {
 }
 
 
+DENOISING_EXTRAS = ["seed", "sampler", "schedule", "guidance_interval", "client", "resume"]
+"""What every stage that denoises heeds."""
+
+
 def describe_stage(
     stage: str, variant: Variant, part: str, shapes: Mapping[str, Shape], extras: list[str]
 ) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def describe_denoising_stage(
     stage: str, variant: Variant, shapes: Mapping[str, Shape], extras: list[str]
 ) -> dict[str, Any]:
     """The card of a stage that denoises: also its defaults, noise, samplers, schedules and how many steps."""
-    card = describe_stage(stage, variant, "diffusion", shapes, extras)
+    card = describe_stage(stage, variant, "diffusion", shapes, [*DENOISING_EXTRAS, *extras])
     card["limits"]["num_steps"] = MAX_STEPS
     return card | {
         "defaults": {

@@ -6,22 +6,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .engine import Guidance
 from .fields import Fields
-from .samplers import DEFAULT_SAMPLER, SAMPLERS, Sampler
+from .samplers import DEFAULT_SAMPLER, SAMPLERS, Sampler, State
 from .schedule import SCHEDULES, Schedule, make_schedule
 from .variants import Size, Variant
-from .wire import InvalidField, Shape
+from .wire import InvalidField, Shape, decode_text, unpack
 
 MAX_BATCH = 16
 MAX_STEPS = 250
 MAX_GUIDANCE = 100
+MAX_CLIENT = 200
+OF_ONE_IMAGE = ("image", "mask")
+MAX_STATE_BYTES = 2**20
+"""Of one picture's state, in which three latents are: 1024 pixels square make 0.8 MB."""
 
 
 @dataclass(frozen=True)
 class DenoiseSettings:
     """How to denoise a batch: a seed for each image, and what all share.
 
-    `guidance_scale` is how far to go towards the prompt, `size` (height, width) in pixels.
+    `guidance_scale` is how far to go towards the prompt, in the steps from `guidance_start` to `guidance_end`
+    (shares of the denoising); `size` (height, width) in pixels; `strength` is how much of an image given is
+    made anew, 1 for all of it; `client` is in whose turn it is done; `resumed` are states to go on from.
     """
 
     seeds: list[int]
@@ -29,10 +36,19 @@ class DenoiseSettings:
     guidance_scale: float
     size: Size
     sampler: Sampler = SAMPLERS[DEFAULT_SAMPLER]
+    guidance_start: float = 0.0
+    guidance_end: float = 1.0
+    strength: float = 1.0
+    client: str = ""
+    resumed: list[State] | None = None
 
     @property
     def batch_size(self) -> int:
         return len(self.seeds)
+
+    @property
+    def guidance(self) -> Guidance:
+        return Guidance(self.guidance_scale, self.guidance_start, self.guidance_end)
 
     @classmethod
     def read(cls, fields: Fields, variant: Variant) -> "DenoiseSettings":
@@ -41,8 +57,40 @@ class DenoiseSettings:
         steps = fields.integer("num_steps", variant.num_steps, 1, MAX_STEPS)
         sampler = SAMPLERS[fields.choice("sampler", DEFAULT_SAMPLER, list(SAMPLERS))]
         schedule = make_schedule(steps, fields.choice("schedule", sampler.schedule, list(SCHEDULES)))
-        guidance = fields.number("unconditional_guidance_scale", variant.guidance_scale, 0, MAX_GUIDANCE)
-        return cls(seeds, schedule, guidance, read_size(fields, variant), sampler)
+        size = read_size(fields, variant)
+        return cls(
+            seeds,
+            schedule,
+            fields.number("unconditional_guidance_scale", variant.guidance_scale, 0, MAX_GUIDANCE),
+            size,
+            sampler,
+            guidance_start=fields.number("guidance_start", 0, 0, 1),
+            guidance_end=fields.number("guidance_end", 1, 0, 1),
+            strength=fields.number("strength", 1, 0, 1),
+            client=fields.text("client", "", MAX_CLIENT),
+            resumed=_read_states(fields, variant.shapes("latent", size=size)["latent"], len(seeds), schedule),
+        )
+
+
+def _read_states(fields: Fields, shape: Shape, batch: int, schedule: Schedule) -> list[State] | None:
+    """`resume`: the states of every image, as an engine gave them, in base64; None where there is none."""
+    text = fields.text("resume", "", batch * MAX_STATE_BYTES)
+    if not text:
+        return None
+    must = f"base64 of safetensors with {batch} states of this request"
+    tensors, _ = unpack("resume", decode_text("resume", must, text))
+    try:
+        return [_state(tensors, f"{index}.", shape, len(schedule)) for index in range(batch)]
+    except (KeyError, ValueError) as error:
+        raise InvalidField("resume", must, f"something else ({error})"[:200]) from None
+
+
+def _state(tensors: dict[str, npt.NDArray[Any]], prefix: str, shape: Shape, steps: int) -> State:
+    own = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
+    state = State.of_travelled(own, shape)
+    if state.step > steps or not np.isfinite(state.latent).all():
+        raise ValueError(f"step {state.step} of {steps}, or a latent that is not finite")
+    return state
 
 
 def read_batch_size(fields: Fields) -> int:
@@ -64,14 +112,15 @@ def _read_side(fields: Fields, key: str, variant: Variant) -> int:
 
 
 def read_tensors(
-    fields: Fields, variant: Variant, settings: DenoiseSettings, image_tensors: tuple[str, ...] = ()
+    fields: Fields, variant: Variant, settings: DenoiseSettings, more: tuple[str, ...] = ()
 ) -> list[npt.NDArray[Any]]:
-    """`inputs`: both contexts, float32 (batch, 77, width), then the named uint8 tensors of one image."""
-    context: Shape = (settings.batch_size, *variant.context)
-    contexts: dict[str, tuple[npt.DTypeLike, Shape]] = dict.fromkeys(
-        ("context", "unconditional_context"), (np.float32, context)
+    """`inputs`: both contexts, float32 (batch, 77, width), then those named: uint8 tensors of one image, or
+    float32 latents of all."""
+    shapes = variant.shapes("context", "unconditional_context", *more, size=settings.size)
+    return fields.tensors(
+        "inputs",
+        {
+            name: (np.uint8, shape) if name in OF_ONE_IMAGE else (np.float32, (settings.batch_size, *shape))
+            for name, shape in shapes.items()
+        },
     )
-    images: dict[str, tuple[npt.DTypeLike, Shape]] = {
-        name: (np.uint8, shape) for name, shape in variant.shapes(*image_tensors, size=settings.size).items()
-    }
-    return fields.tensors("inputs", contexts | images)

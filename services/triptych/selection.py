@@ -39,6 +39,11 @@ SETTINGS = {
         "How many image sizes stay compiled at a time; 4 if empty, 1 on OpenVINO, where each has the weights "
         "once more.",
     ),
+    "BATCH_ROWS": (
+        "16",
+        "The most rows that the diffusion model is called with at a time; a guided picture takes two. Larger "
+        "batches are tried at the start, and used where they make pictures cheaper and memory suffices.",
+    ),
     "KERAS_BACKEND": (
         "tensorflow",
         "Which library computes: `tensorflow`, `openvino`, `jax` or `torch`, where it is installed.",
@@ -54,6 +59,7 @@ SETTINGS = {
 }
 """Every variable of the library: its default and what it means."""
 
+BATCH_ROWS, MAX_BATCH_ROWS = 16, 128
 VERSIONS = ("tiny", "1.4", "2")
 DTYPES = ("float32", "bfloat16", "float16")
 PREDICTIONS = ("", "epsilon", "v_prediction")
@@ -103,6 +109,11 @@ class Selection:
 def weights_dir() -> Path:
     """The folder that downloads are kept in."""
     return Path(_text("WEIGHTS_DIR") or "~/.cache/triptych").expanduser()
+
+
+def batch_rows() -> int:
+    """The most rows of one call of the diffusion model. Raises SelectionError."""
+    return min(_count("BATCH_ROWS") or BATCH_ROWS, MAX_BATCH_ROWS)
 
 
 def _text(name: str) -> str:

@@ -11,6 +11,7 @@ from .checkpoints.opening import H5
 from .hub import HubFile
 from .locations import Location, RemoteFile, parse_location
 from .models import full, tiny
+from .preview import STABLE_DIFFUSION, TINY_PREVIEW, LinearPreview
 from .selection import Selection, SelectionError
 from .tokenizer import END_OF_TEXT
 from .weights import Checkpoint, PackagedFile, Report, Weights, unreported
@@ -56,7 +57,8 @@ class Variant:
 
     `context_width` is the text encoder's; `unet_channels` are 4, or 9 for inpainting; `prediction` is
     epsilon or v_prediction; `padding_token` fills prompts up to 77 tokens; `dtype` is what it computes
-    in; `max_compiled_sizes` is how many programs of a part are kept, None for the backend's own number.
+    in; `max_compiled_sizes` is for how many image sizes programs of a part are kept, None for the backend's
+    own number; `preview` makes small pictures of latents.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Variant:
     padding_token: int = END_OF_TEXT
     dtype: str = "float32"
     max_compiled_sizes: int | None = None
+    preview: LinearPreview = STABLE_DIFFUSION
 
     @property
     def latent(self) -> Shape:
@@ -112,6 +115,7 @@ TINY = Variant(
         "decoder": Part(tiny.decoder, TINY_FILE),
         "image_encoder": Part(tiny.image_encoder, TINY_FILE),
     },
+    preview=TINY_PREVIEW,
 )
 
 SD1, SD2 = "fchollet/stable-diffusion", "ianstenbit/keras-sd2.1"

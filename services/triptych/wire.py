@@ -47,6 +47,13 @@ class InvalidField(ValueError):
         self.got = got
 
 
+class Cancelled(Exception):
+    """The request was given up by those who sent it."""
+
+    def __init__(self) -> None:
+        super().__init__("the request was cancelled")
+
+
 def encode_tensor(tensor: Array) -> str:
     """The tensor's C-order bytes as base64."""
     return base64.b64encode(np.ascontiguousarray(tensor).tobytes()).decode("ascii")

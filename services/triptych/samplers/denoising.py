@@ -7,9 +7,9 @@ from math import sqrt
 import numpy as np
 
 from ..schedule import Schedule
-from .known import Known, noised_again
+from .known import Known, mixed, noised_again
 from .noise import Latent, Noise
-from .sampler import Sampler
+from .sampler import Sampler, image_in
 from .state import State
 
 Predict = Callable[[Latent, float], Latent]
@@ -38,6 +38,22 @@ class Denoising:
     def start(self, noise: Noise, shape: tuple[int, ...]) -> State:
         """The first state: nothing but noise of the latent's shape."""
         return State(*noise.draw(shape))
+
+    def start_from(self, latent: Latent, noise: Noise, strength: float) -> State:
+        """The first state of image to image: the latent of an image, as noisy as `strength` says.
+
+        The last `strength` (0 to 1) of the steps are done, at 1 all of them (arXiv:2108.01073).
+        """
+        steps = len(self.schedule)
+        step = steps - round(strength * steps)
+        fresh, source = noise.draw(latent.shape)
+        alpha = float(self.schedule.alphas[step]) if step < steps else 1.0
+        return State(mixed(latent, fresh, alpha), source, step)
+
+    def image(self, state: State, prediction: Latent) -> Latent:
+        """What the model takes for the image in the state's latent, by what it predicted there."""
+        alpha = float(self.schedule.alphas[self.sampler.level(state)])
+        return image_in(state.latent, self._found(state, prediction), alpha)
 
     def finished(self, state: State) -> bool:
         """Whether the state's latent is the result."""

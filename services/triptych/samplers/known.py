@@ -11,7 +11,7 @@ from .noise import Latent
 
 @dataclass(frozen=True)
 class Known:
-    """The image's latent, and a mask (height, width, 1) of 1 = keep, 0 = repaint.
+    """The image's latent, and a mask (height, width, 1) of 1 = keep, 0 = repaint, and what lies between.
 
     It is put back after every step (RePaint, arXiv:2201.09865; early keras-cv). With `resamples` above 1
     every step but the last is done that many times, noised again in between, which lets the new part settle
@@ -24,10 +24,15 @@ class Known:
 
     def restored(self, latent: Latent, alpha: float, noise: Latent) -> Latent:
         """`latent` with the kept region replaced by the known one, as noisy as `alpha` says."""
-        known = sqrt(alpha) * self.latent + sqrt(1 - alpha) * noise
+        known = mixed(self.latent, noise, alpha)
         return self.keep * known + (1 - self.keep) * latent
+
+
+def mixed(image: Latent, noise: Latent, alpha: float) -> Latent:
+    """The image under so much noise as cumulative alpha `alpha` says."""
+    return sqrt(alpha) * image + sqrt(1 - alpha) * noise
 
 
 def noised_again(latent: Latent, ratio: float, noise: Latent) -> Latent:
     """The latent as it was a step before, whose cumulative alpha was `ratio` of its own."""
-    return sqrt(ratio) * latent + sqrt(1 - ratio) * noise
+    return mixed(latent, noise, ratio)

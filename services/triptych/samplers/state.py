@@ -9,6 +9,11 @@ import numpy.typing as npt
 
 from .noise import Latent, Noise
 
+FLOATS = ("latent", "memory")
+MOST_MEMORY = 2
+NOISE_WORDS = 6
+MOST_POSITION = 1000
+
 
 @dataclass(frozen=True)
 class State:
@@ -37,6 +42,26 @@ class State:
             "position": np.array([self.step, self.repeat], np.int64),
             "noise": np.array(self.noise.words, np.uint64),
         }
+
+    def travelling(self) -> dict[str, npt.NDArray[Any]]:
+        """The same as float32 and uint8 alone, without what is empty, as the wire takes them."""
+        arrays = {name: array for name, array in self.arrays().items() if array.size}
+        return {name: array if name in FLOATS else array.view(np.uint8) for name, array in arrays.items()}
+
+    @classmethod
+    def of_travelled(cls, arrays: Mapping[str, npt.NDArray[Any]], shape: tuple[int, ...]) -> "State":
+        """The state that gave these; `shape` is the latent's. Raises ValueError for what gives none."""
+        latent = arrays["latent"]
+        memory = arrays.get("memory", np.zeros((0, *shape), np.float32))
+        position, noise = (np.frombuffer(arrays[name].tobytes(), np.uint64) for name in ("position", "noise"))
+        floats = {array.dtype.name for array in (latent, memory)} == {"float32"}
+        if not floats or latent.shape != shape or memory.shape[1:] != shape or len(memory) > MOST_MEMORY:
+            raise ValueError(f"a latent of shape {latent.shape} and a memory of shape {memory.shape}")
+        if position.shape != (2,) or noise.shape != (NOISE_WORDS,):
+            raise ValueError(f"a position of {position.size} and noise of {noise.size} numbers")
+        if position.max() > MOST_POSITION or noise[-2] > 1 or noise[-1] >= 2**32:
+            raise ValueError(f"position {position.tolist()} and noise {noise[-2:].tolist()}")
+        return cls.of({"latent": latent, "memory": memory, "position": position, "noise": noise})
 
     @classmethod
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "State":

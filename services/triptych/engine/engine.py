@@ -1,0 +1,207 @@
+"""One denoising batch for everyone."""
+
+import atexit
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from ..samplers import Latent, State
+from .choice import choose
+from .clients import Clients
+from .job import Job
+from .kept import KeptLatents
+from .order import Order
+from .ticket import Finish, Preview, Ticket
+from .unet import SMOOTHING, Unet
+from .warming import Warming
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 60.0
+"""Seconds after which a job gets its image size compiled though another has to go for it."""
+
+
+class Engine:
+    """Denoises many pictures at a time, which join and leave between two calls of the model.
+
+    Its one thread chooses who rides (`choice`), calls the model (`unet`), and moves the jobs on. What a job
+    comes to does not depend on who else rides. Requests for the same latent are one job, and latents made
+    lately are kept (`kept`).
+    """
+
+    def __init__(self, unet: Unet) -> None:
+        self._unet = unet
+        self._changed = threading.Condition()
+        self._jobs: list[Job] = []
+        self._tickets: list[Ticket] = []
+        self._clients = Clients()
+        self._kept = KeptLatents()
+        self._clock = 0
+        self._device = threading.Lock()
+        self.seconds_per_row = 0.0
+        self.warming = Warming(unet, self._device, self._wake)
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="engine", daemon=True)
+        self._thread.start()
+        # A thread that is ended deep in native code takes the process with it.
+        atexit.register(self.close)
+
+    def submit(
+        self,
+        orders: Sequence[Order],
+        states: Sequence[State],
+        client: str,
+        finish: Finish,
+        preview: Preview,
+    ) -> Ticket:
+        """Take in a request: an order a picture, and the state from which each goes on."""
+        digests = [order.digest for order in orders]
+        with self._changed:
+            jobs = [
+                self._job(order, state, client, digest)
+                for order, state, digest in zip(orders, states, digests, strict=True)
+            ]
+            ticket = Ticket(jobs, self, finish, preview)
+            for job in jobs:
+                job.tickets.add(ticket)
+            if not all(job.over for job in jobs):
+                self._tickets.append(ticket)
+                self._clients.arrive(client)
+                self._changed.notify()
+        self._tell([ticket])
+        return ticket
+
+    def close(self) -> None:
+        """End after the call under way; returns when it has."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self.warming.close()
+        self._thread.join()
+
+    def give_up(self, ticket: Ticket) -> None:
+        """Nobody waits for this any more."""
+        with self._changed:
+            for job in ticket.jobs:
+                job.tickets.discard(ticket)
+            self._forget()
+
+    def ahead(self, ticket: Ticket) -> int:
+        """How many requests came before this one and have not begun."""
+        with self._changed:
+            before = self._tickets[: self._tickets.index(ticket)] if ticket in self._tickets else []
+            return sum(not other.begun for other in before)
+
+    def seconds_of_work(self) -> float:
+        """How long what is here will take, by what calls took before."""
+        with self._changed:
+            return sum(job.rows_left for job in self._jobs if not job.over) * self.seconds_per_row
+
+    def programs(self) -> tuple[int, int]:
+        """How many of the batch sizes are compiled, of how many."""
+        return self.warming.progress()
+
+    def _job(self, order: Order, state: State, client: str, digest: bytes) -> Job:
+        for job in self._jobs:
+            if job.order.digest == digest and job.error is None:
+                return job
+        job = Job(order, state, client, self._clock)
+        latent = self._kept.get(digest)
+        if latent is not None:
+            job.state = State(latent, order.start.noise, order.steps)
+        if not job.finished:
+            self._jobs.append(job)
+        return job
+
+    def _work(self) -> None:
+        while not self._closing:
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or self._closing)
+                failed = self._have_compiled()
+                chosen = self._choose()
+                if not chosen and not failed:  # all wait for a size to be compiled
+                    self._changed.wait(timeout=1.0)
+            self._settle(failed)
+            if not chosen:
+                continue
+            self._try(chosen)
+            self._settle(chosen)
+
+    def _choose(self) -> list[Job]:
+        ready = [job for job in self._jobs if not job.over and self._unet.ready(job.shape)]
+        if not ready:
+            return []
+        first = choose(ready, self._clients.served, 1, self._clock)[0]
+        alike = [job for job in ready if job.shape == first.shape]
+        chosen = choose(alike, self._clients.served, self._unet.capacity(first.shape), self._clock)
+        for job in chosen:
+            job.began = job.began or time.monotonic()
+        return chosen
+
+    def _have_compiled(self) -> list[Job]:
+        """The jobs whose size cannot be compiled. Others' is, unless one has to go for it that is in use."""
+        unready = [job for job in self._jobs if not self._unet.ready(job.shape)]
+        busy = len(unready) < len(self._jobs) and not self._unet.has_room
+        for job in unready:
+            job.error = self.warming.errors.get(job.shape)
+            if not busy or time.monotonic() - job.came > PATIENCE:
+                self.warming.want(job.shape)
+        return [job for job in unready if job.error]
+
+    def _try(self, chosen: list[Job]) -> None:
+        """One call for all; where it fails, one for each, to find out with whom."""
+        try:
+            found = self._call(chosen)
+        except BaseException as error:  # the thread outlives a MemoryError as well
+            if len(chosen) > 1:
+                for job in chosen:
+                    self._try([job])
+                return
+            logger.exception("a call of the model failed")
+            chosen[0].error = error
+            return
+        for job, predictions in zip(chosen, found, strict=True):
+            job.step(predictions)
+
+    def _call(self, chosen: list[Job]) -> list[list[Latent]]:
+        """What the model finds for each of the jobs, in one call for all."""
+        groups = [job.rows() for job in chosen]
+        rows = [row for group in groups for row in group]
+        began = time.monotonic()
+        with self._device:
+            found = iter(self._unet.predict(rows))
+        self._note(len(rows), time.monotonic() - began)
+        for job, group in zip(chosen, groups, strict=True):
+            self._clients.serve(job.client, len(group))
+        return [[next(found) for _ in group] for group in groups]
+
+    def _note(self, rows: int, seconds: float) -> None:
+        self._clock += rows
+        before = self.seconds_per_row or seconds / rows
+        self.seconds_per_row = (1 - SMOOTHING) * before + SMOOTHING * seconds / rows
+
+    def _settle(self, chosen: list[Job]) -> None:
+        """Those that are over leave; those who wait are told."""
+        for job in chosen:
+            if job.finished:
+                self._kept.put(job.order.digest, job.state.latent)
+        with self._changed:
+            tickets = {ticket for job in chosen for ticket in job.tickets}
+            self._forget()
+        self._tell(tickets)
+
+    def _forget(self) -> None:
+        """Let go of what is over, and of what nobody waits for."""
+        self._jobs = [job for job in self._jobs if job.tickets and not job.over]
+        self._clients.keep(job.client for job in self._jobs)
+        self._tickets = [ticket for ticket in self._tickets if ticket.under_way]
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    @staticmethod
+    def _tell(tickets: "Sequence[Ticket] | set[Ticket]") -> None:
+        for ticket in tickets:
+            ticket.notify()

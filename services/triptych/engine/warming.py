@@ -1,0 +1,99 @@
+"""Compiles in the background what will be asked for, most likely first."""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+from . import memory
+from .unet import Shape, Unet
+
+NICENESS = 10
+SHARE_OF_MEMORY = 0.5
+"""Of what is available, the most that a call may take: others live here too."""
+
+logger = logging.getLogger(__name__)
+
+
+class Warming:
+    """Batch sizes of the model's own image size, one after the other while each is worth it; then whatever
+    other sizes requests bring, when they bring them."""
+
+    def __init__(self, unet: Unet, device: threading.Lock, wake: Callable[[], None]) -> None:
+        self._unet = unet
+        self._device = device
+        self._wake = wake
+        self._wanted: list[Shape] = []
+        self._something = threading.Condition()
+        self._bytes_per_row = 0.0
+        self.errors: dict[Shape, BaseException] = {}
+        """Why a size could not be compiled."""
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="warming", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End after what is being compiled; returns when it has."""
+        with self._something:
+            self._closing = True
+            self._something.notify()
+        self._thread.join()
+
+    def want(self, shape: Shape) -> None:
+        """Have the shape's first program compiled, if nobody has asked for it yet."""
+        with self._something:
+            if shape not in self._wanted:
+                self._wanted.append(shape)
+                self._something.notify()
+
+    def progress(self) -> tuple[int, int]:
+        """How many batch sizes of the model's own image size are warm, of how many that will be."""
+        return len(self._unet.warm_sizes(self._unet.native)), len(self._unet.sizes)
+
+    def _work(self) -> None:
+        if sys.platform == "linux":  # where a thread has a priority of its own: pictures go first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        for rows in list(self._unet.sizes):
+            self._serve_wanted()
+            if self._closing or not self._try(rows):
+                break
+        while not self._closing:
+            with self._something:
+                self._something.wait_for(lambda: self._wanted or self._closing)
+            self._serve_wanted()
+
+    def _try(self, rows: int) -> bool:
+        """Warm this batch size; False, and larger ones are given up too, where that is not worth it."""
+        native, half, quarter = self._unet.native, rows // 2, rows // 4
+        room = memory.available()
+        if quarter and self._unet.is_long(native, half) and not self._unet.gains(native, half, quarter):
+            return self._stop(rows, f"a row takes as long in {half} rows as in {quarter}")
+        if room is not None and self._bytes_per_row * rows > SHARE_OF_MEMORY * room:
+            return self._stop(rows, f"a call would take more than half of the {room} bytes of memory left")
+        try:
+            self._unet.compile(native, rows)
+            with memory.Peak() as peak, self._device:
+                self._unet.measure(native, rows)
+        except Exception as error:
+            return self._stop(rows, f"it cannot be compiled or run: {error}"[:500])
+        self._bytes_per_row = max(self._bytes_per_row, peak.bytes / rows)
+        self._wake()
+        return True
+
+    def _stop(self, rows: int, why: str) -> bool:
+        logger.info("no batches of %d rows or more: %s", rows, why)
+        self._unet.give_up(rows)
+        return False
+
+    def _serve_wanted(self) -> None:
+        while self._wanted:
+            shape = self._wanted[0]
+            try:
+                self._unet.compile(shape, self._unet.sizes[0])
+            except Exception as error:
+                logger.exception("the size %s could not be compiled", shape)
+                self.errors[shape] = error
+            with self._something:
+                self._wanted.remove(shape)
+            self._wake()

@@ -1,0 +1,115 @@
+"""A diffusion model of one line, whose calls a test counts, holds up or lets fail."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from triptych.engine import Engine, Guidance, Order, Ticket
+from triptych.engine.unet import Row, Shape
+from triptych.preview import STABLE_DIFFUSION
+from triptych.samplers import SAMPLERS, Denoising, Known, Latent, Noise
+from triptych.schedule import make_schedule
+from triptych.wire import Tensors
+
+SHAPE = (8, 8, 4)
+CONTEXT = np.linspace(-1, 1, 77 * 8, dtype=np.float32).reshape(77, 8)
+
+
+class Model:
+    """Stands where `Unet` does. What it finds depends on latent, timestep and context of the row alone.
+
+    `calls` has the rows of each call. While `gate` is cleared, calls wait; `before` runs in each.
+    """
+
+    def __init__(
+        self, capacity: int = 8, before: Callable[[Sequence[Row]], None] = lambda rows: None
+    ) -> None:
+        self.native: Shape = SHAPE
+        self.sizes = [2]
+        self.calls: list[list[Row]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Semaphore(0)
+        self.before = before
+        self.compiled: set[Shape] = {SHAPE}
+        self.has_room = True
+        self._capacity = capacity
+
+    def predict(self, rows: Sequence[Row]) -> list[Latent]:
+        self.entered.release()
+        assert self.gate.wait(30)
+        self.before(rows)
+        self.calls.append(list(rows))
+        return [_found(row) for row in rows]
+
+    def ready(self, shape: Shape) -> bool:
+        return shape in self.compiled
+
+    def capacity(self, shape: Shape) -> int:
+        return self._capacity
+
+    def compile(self, shape: Shape, rows: int) -> None:
+        self.compiled.add(shape)
+
+    def measure(self, shape: Shape, rows: int) -> None:
+        """It takes no time."""
+
+    def warm_sizes(self, shape: Shape) -> list[int]:
+        return self.sizes
+
+    def give_up(self, size: int) -> None:
+        self.sizes = [rows for rows in self.sizes if rows < size]
+
+    def gains(self, shape: Shape, rows: int, smaller: int) -> bool:
+        return True
+
+    def is_long(self, shape: Shape, rows: int) -> bool:
+        return False
+
+
+def _found(row: Row) -> Latent:
+    found: Latent = (0.5 * row.latent + np.float32(row.timestep / 4000) + row.context.mean()).astype(
+        np.float32
+    )
+    return found
+
+
+def engine_of(model: Model) -> Engine:
+    return Engine(model)  # type: ignore[arg-type]
+
+
+def order(
+    seed: int = 0,
+    steps: int = 4,
+    scale: float = 3.0,
+    sampler: str = "ddim",
+    context: float = 0.1,
+    shape: Shape = SHAPE,
+    known: Known | None = None,
+    guidance: Guidance | None = None,
+) -> Order:
+    denoising = Denoising(SAMPLERS[sampler], make_schedule(steps), known=known)
+    start = denoising.start(Noise.seeded(seed), shape)
+    return Order(denoising, start, CONTEXT + np.float32(context), CONTEXT, guidance or Guidance(scale))
+
+
+def submit(engine: Engine, *orders: Order, client: str = "") -> Ticket:
+    return engine.submit(
+        orders,
+        [one.start for one in orders],
+        client,
+        lambda latents: Tensors(latent=latents),
+        STABLE_DIFFUSION,
+    )
+
+
+def alone(one: Order) -> Latent:
+    """What the order comes to without an engine."""
+    state = one.start
+    while not one.denoising.finished(state):
+        timestep = one.denoising.timestep(state)
+        pair = [_found(Row(state.latent, timestep, context)) for context in (one.unconditional, one.context)]
+        guided = one.guidance.guides(state.step, one.steps)
+        state = one.denoising.step(state, one.guidance.apply(*pair) if guided else pair[1])
+    return state.latent

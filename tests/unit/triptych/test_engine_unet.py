@@ -1,0 +1,146 @@
+"""The built-in UNet for any number of rows."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from triptych.decode import as_uint8
+from triptych.denoise import Denoiser
+from triptych.engine.unet import Row, Unet
+from triptych.requests import DenoiseSettings
+from triptych.samplers import SAMPLERS
+from triptych.schedule import make_schedule
+from triptych.variants import VARIANTS
+from triptych.weights import unreported
+
+TINY = VARIANTS["tiny"]
+RNG = np.random.default_rng(0)
+CONTEXTS = RNG.standard_normal((9, *TINY.context)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def unet() -> Unet:
+    return Unet(TINY, unreported)
+
+
+def rows(count: int) -> list[Row]:
+    latents = np.random.default_rng(count).standard_normal((count, *TINY.latent)).astype(np.float32)
+    return [Row(latent, 40.0 * index, CONTEXTS[index]) for index, latent in enumerate(latents)]
+
+
+def with_sizes(unet: Unet, monkeypatch: pytest.MonkeyPatch, *sizes: int) -> None:
+    monkeypatch.setattr(unet, "sizes", list(sizes))
+    for size in sizes:
+        unet.compile(unet.native, size)
+
+
+def counted(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    calls: list[int] = []
+    part = unet._part
+
+    class Counted:
+        def __call__(self, **inputs: Any) -> Any:
+            calls.append(len(inputs["latent"]))
+            return part(**inputs)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(part, name)
+
+    monkeypatch.setattr(unet, "_part", Counted())
+    return calls
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
+def test_rows_come_to_the_same_in_any_batch(unet: Unet, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_sizes(unet, monkeypatch, 2, 1, 4)
+    together = unet.predict(rows(count))
+    single = [unet.predict([row])[0] for row in rows(count)]
+    np.testing.assert_allclose(together, single, atol=2e-5)
+
+
+def test_a_batch_size_that_is_slower_by_the_row_is_not_used(
+    unet: Unet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_sizes(unet, monkeypatch, 2, 1, 4)
+    shape = unet.native
+    monkeypatch.setattr(unet, "_seconds", {(shape, 1): 1.0, (shape, 2): 1.2, (shape, 4): 2.4})
+    assert unet.capacity(shape) == 2
+    monkeypatch.setattr(unet, "_seconds", {(shape, 1): 1.0, (shape, 2): 1.2, (shape, 4): 1.3})
+    assert unet.capacity(shape) == 4
+
+
+def test_rows_are_padded_only_where_that_is_faster(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_sizes(unet, monkeypatch, 2, 1, 4)
+    calls = counted(unet, monkeypatch)
+    shape = unet.native
+    monkeypatch.setattr(unet, "_seconds", {(shape, 1): 1.0, (shape, 2): 1.9, (shape, 4): 4.0})
+    unet.predict(rows(3))
+    assert calls == [2, 1]
+    calls.clear()
+    monkeypatch.setattr(unet, "_seconds", {(shape, 1): 1.0, (shape, 2): 1.2, (shape, 4): 1.3})
+    unet.predict(rows(3))
+    assert calls == [4]
+
+
+def test_where_memory_does_not_suffice_the_batch_is_halved_for_good(
+    unet: Unet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_sizes(unet, monkeypatch, 2, 1, 4)
+    expected = unet.predict(rows(4))
+    call = unet._call
+    tried: list[int] = []
+
+    def short_of_memory(group: Any, shape: Any, size: int) -> Any:
+        tried.append(size)
+        if size > 2:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes")
+        return call(group, shape, size)
+
+    monkeypatch.setattr(unet, "_call", short_of_memory)
+    np.testing.assert_allclose(unet.predict(rows(4)), expected, atol=2e-5)
+    unet.predict(rows(4))
+    assert tried == [4, 2, 2, 2, 2]
+    assert unet.sizes == [2, 1]
+
+
+def test_another_error_is_not_taken_for_want_of_memory(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(group: Any, shape: Any, size: int) -> Any:
+        raise RuntimeError("the device is gone")
+
+    monkeypatch.setattr(unet, "_call", broken)
+    before = list(unet.sizes)
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        unet.predict(rows(2))
+    assert unet.sizes == before
+
+
+def settings(seed: int, **changes: Any) -> DenoiseSettings:
+    return DenoiseSettings([seed], make_schedule(6), 4.0, (64, 64), **changes)
+
+
+def test_a_picture_is_the_same_alone_and_in_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCH_ROWS", "8")
+    decoder_rows: Callable[[Any], Any] = lambda latents: as_uint8(latents)  # noqa: E731
+    denoiser = Denoiser(TINY, unreported)
+    context, unconditional = CONTEXTS[:1], CONTEXTS[1:2]
+    alone = denoiser.latents(context, unconditional, settings(1))
+    _wait_for_warm(denoiser)
+    crowd = [
+        denoiser.start(CONTEXTS[2 + seed % 7 : 3 + seed % 7], unconditional, settings(seed, sampler=sampler))
+        for seed, sampler in enumerate([SAMPLERS["euler_ancestral"], SAMPLERS["heun"]] * 4, start=10)
+    ]
+    other = Denoiser(TINY, unreported)
+    in_crowd = denoiser.start(context + 0, unconditional, settings(1, client="other")).latents()
+    assert np.abs(decoder_rows(alone).astype(int) - decoder_rows(in_crowd)).max() <= 1
+    np.testing.assert_array_equal(other.latents(context, unconditional, settings(1)), alone)
+    for ticket in crowd:
+        ticket.latents()
+
+
+def _wait_for_warm(denoiser: Denoiser) -> None:
+    over = threading.Event()
+    while denoiser.engine.programs()[0] < denoiser.engine.programs()[1]:
+        over.wait(0.05)
