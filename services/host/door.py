@@ -1,7 +1,8 @@
 """Admission: a request is let in or refused before its body is read."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.exceptions import HTTPException
@@ -22,10 +23,14 @@ class Door:
         return len(self._inside)
 
     @asynccontextmanager
-    async def enter(self) -> AsyncIterator[None]:
-        """Be inside for the length of the block. HTTPException 429 if full, 503 if turned out."""
+    async def enter(self, seconds_of_work: Callable[[], float] = lambda: 0.0) -> AsyncIterator[None]:
+        """Be inside for the length of the block. HTTPException 429 if full, 503 if turned out.
+
+        `seconds_of_work` says how long those inside will take: so much later a refused one may come again.
+        """
         if self.inside >= self._capacity:
-            raise HTTPException(429, f"the queue is full ({self._capacity} requests); try again", RETRY_AFTER)
+            later = {"Retry-After": str(max(1, math.ceil(seconds_of_work())))}
+            raise HTTPException(429, f"the queue is full ({self._capacity} requests); try again", later)
         patience = asyncio.timeout(None)
         try:
             async with patience:

@@ -1,6 +1,8 @@
-"""In which form an answer goes out: JSON by the stage contract, or safetensors where both sides know them."""
+"""In which form an answer goes out: JSON by the stage contract, or safetensors where both sides know them,
+at once or at the end of a stream of events."""
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,12 +12,15 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from triptych.wire import FLOATS, IMAGE_FORMAT, MEDIA_TYPE, TRAVELLING, Array, Tensors, pack
+from triptych.wire import FLOATS, IMAGE_FORMAT, MEDIA_TYPE, TRAVELLING, Array, Tensors, encode_tensor, pack
 
-from .handler import Handler, TensorHandler
+from .handler import Handler, TensorHandler, TicketHandler
 
 IMAGE = "image"
 JSON = "application/json"
+EVENTS = "text/event-stream"
+STREAMED = ["events", "job_id", "on_disconnect"]
+"""The extras that the host has for a handler that starts requests."""
 PNG_LEVEL = 1
 """Of 9: the others take several times as long for a few percent."""
 
@@ -29,40 +34,80 @@ class Form:
 
     floats: str = "float32"
     image_format: str | None = None
+    events: bool = False
+    """Whether they come as the last of a stream of events."""
 
     def render(self, tensors: Tensors) -> Response:
         """The answer with these tensors."""
-        return Response(self._body(tensors), media_type=MEDIA_TYPE)
+        return Response(self.body(tensors), media_type=MEDIA_TYPE)
 
-    def _body(self, tensors: Tensors) -> bytes:
+    def body(self, tensors: Tensors) -> bytes:
+        """The tensors as safetensors."""
         images = tensors.get(IMAGE)
         if self.image_format is None or images is None or images.dtype != np.uint8:
             return pack(tensors, {}, self.floats)
         save = IMAGE_FORMATS[self.image_format]
-        files = {f"{IMAGE}.{index}": _file(pixels, save) for index, pixels in enumerate(images)}
+        files = {
+            f"{IMAGE}.{index}": np.frombuffer(_file(pixels, save), np.uint8)
+            for index, pixels in enumerate(images)
+        }
         return pack(files, {IMAGE_FORMAT: self.image_format})
 
 
-def announced(card: dict[str, Any]) -> dict[str, Any]:
-    """What the card of a TensorHandler says more: what it takes and gives beside the contract's JSON."""
-    formats = list(IMAGE_FORMATS) if IMAGE in card.get("shapes", {}) else []
-    wire = {"content_types": [JSON, MEDIA_TYPE], "dtypes": list(TRAVELLING), "image_formats": formats}
-    return {**card, "wire": wire}
+def announced(card: dict[str, Any], handler: Handler) -> dict[str, Any]:
+    """The handler's card with what the host adds: forms beside the contract's JSON, and ways to follow."""
+    if isinstance(handler, TensorHandler):
+        formats = list(IMAGE_FORMATS) if IMAGE in card.get("shapes", {}) else []
+        wire = {"content_types": [JSON, MEDIA_TYPE], "dtypes": list(TRAVELLING), "image_formats": formats}
+        card = {**card, "wire": wire}
+    if isinstance(handler, TicketHandler):
+        card = {**card, "extras": [*card.get("extras", []), *STREAMED]}
+    return card
 
 
-def asked_form(accept: str) -> Form | None:
-    """The form that `Accept` names; None for JSON, which any other header stands for.
+def asked_form(accept: str, handler: Handler) -> Form | None:
+    """The form that `Accept` names; None for JSON, which any header stands for that names none of the others.
 
-    Raises HTTPException 406 for a dtype or an image format that there is not.
+    Raises HTTPException 406 for a dtype or an image format that there is not, and for events of a handler
+    that has none, unless `Accept` names something else too.
     """
-    for entry in accept.split(","):
-        name, *parameters = (part.strip().lower() for part in entry.split(";"))
-        if name == MEDIA_TYPE:
-            given = dict(parameter.partition("=")[::2] for parameter in parameters)
-            floats = _one_of("dtype", given.get("dtype", FLOATS[0]), FLOATS)
-            image_format = given.get(IMAGE_FORMAT)
-            return Form(floats, image_format and _one_of(IMAGE_FORMAT, image_format, tuple(IMAGE_FORMATS)))
+    known = {MEDIA_TYPE: isinstance(handler, TensorHandler), EVENTS: isinstance(handler, TicketHandler)}
+    entries = [[part.strip().lower() for part in entry.split(";")] for entry in accept.split(",")]
+    for name, *parameters in entries:
+        if known.get(name):
+            return _form(name == EVENTS, parameters)
+    if all(name == EVENTS for name, *_ in entries):
+        raise HTTPException(406, f"this stage has no {EVENTS}; Accept must name {JSON}")
     return None
+
+
+def render_contract(tensors: Tensors) -> Response:
+    """The one tensor of an answer by the stage contract: its base64, as a JSON string."""
+    (tensor,) = tensors.values()
+    return json_response(to_json(encode_tensor(tensor)))
+
+
+def json_response(body: bytes, status: int = 200) -> Response:
+    """An answer in JSON."""
+    return Response(body, status, media_type=JSON)
+
+
+def to_json(value: Any) -> bytes:
+    """The value as ASCII JSON. Raises TypeError or ValueError for what JSON cannot say, NaN included."""
+    return json.dumps(value, allow_nan=False).encode("ascii")
+
+
+def png(pixels: Array) -> bytes:
+    """A picture (height, width, 3), uint8, as a PNG file."""
+    return _file(pixels, _save_png)
+
+
+def _form(events: bool, parameters: list[str]) -> Form:
+    given = dict(parameter.partition("=")[::2] for parameter in parameters)
+    floats = _one_of("dtype", given.get("dtype", FLOATS[0]), FLOATS)
+    image_format = given.get(IMAGE_FORMAT)
+    known = image_format and _one_of(IMAGE_FORMAT, image_format, tuple(IMAGE_FORMATS))
+    return Form(floats, known, events)
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
@@ -76,10 +121,10 @@ def tensors_of(handler: Handler, data: dict[str, Any]) -> Tensors:
     return cast(TensorHandler, handler).tensors(data)
 
 
-def _file(pixels: Array, save: Callable[[Image.Image, io.BytesIO], None]) -> Array:
+def _file(pixels: Array, save: Callable[[Image.Image, io.BytesIO], None]) -> bytes:
     file = io.BytesIO()
     save(Image.fromarray(pixels), file)
-    return np.frombuffer(file.getvalue(), np.uint8)
+    return file.getvalue()
 
 
 def _save_png(image: Image.Image, file: io.BytesIO) -> None:

@@ -26,8 +26,8 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
-        self._gauge("inf_batch_current_size", "Calls in the handler now.", running)
-        self._gauge("inf_queue_size", "Calls waiting for the handler.", waiting)
+        self._gauge("inf_batch_current_size", "Requests that the handler works on now.", running)
+        self._gauge("inf_queue_size", "Requests waiting for the handler.", waiting)
 
     def text(self) -> bytes:
         """Everything, as a scrape reads it."""

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,9 +18,10 @@ PROBES = ("/", "/health", "/ready", "/metrics", "/info")
 class Observer:
     """ASGI middleware: one log line and one count a request."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, prefixes: Sequence[str] = ()) -> None:
         self._app = app
         self._metrics = metrics
+        self._prefixes = prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,12 +52,18 @@ class Observer:
             self._record(fields, time.perf_counter() - began)
 
     def _record(self, fields: dict[str, Any], seconds: float) -> None:
-        route = _route(fields["method"], fields["path"])
+        route = _route(fields["method"], self._path_at_its_stage(fields["path"]))
         self._metrics.requests.labels(route, fields["status"]).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         # Health checks come every few seconds and would drown the rest.
         level = logging.DEBUG if route == "probe" else logging.INFO
         logger.log(level, "request", extra={"fields": {**fields, "seconds": round(seconds, 4)}})
+
+    def _path_at_its_stage(self, path: str) -> str:
+        for prefix in self._prefixes:
+            if path == prefix or path.startswith(f"{prefix}/"):
+                return path.removeprefix(prefix) or "/"
+        return path
 
 
 def _route(method: str, path: str) -> str:
@@ -63,4 +71,6 @@ def _route(method: str, path: str) -> str:
         return "predict"
     if method == "POST" and path in REMOTE:
         return "remote"
+    if method == "DELETE" and path.startswith("/jobs/"):
+        return "cancel"
     return "probe" if method in ("GET", "HEAD") and path in PROBES else "other"

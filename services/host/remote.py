@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,10 +12,10 @@ from triptych.remote_vae import RemoteAnswer, RemoteDecode, RemoteEncode
 from triptych.wire import Array, Tensors
 
 from .body import read_bytes
+from .facades import stage_of
 from .forms import tensors_of
-
-if TYPE_CHECKING:
-    from .app import Stage
+from .handler import TensorHandler
+from .stage import Stage
 
 TASK = "task"
 """The extra that a handler announces if it decodes and encodes."""
@@ -25,7 +24,7 @@ TASK = "task"
 async def remote_decode(request: Request) -> Response:
     """Images of latents, in diffusers' wire."""
     stage = _vae(request)
-    async with stage.door.enter():
+    async with stage.enter():
         items, accept = request.query_params.multi_items(), request.headers.get("accept", "")
         body = await _body(request, stage)
         asked = await asyncio.to_thread(RemoteDecode.read, items, accept, body)
@@ -37,7 +36,7 @@ async def remote_decode(request: Request) -> Response:
 async def remote_encode(request: Request) -> Response:
     """Latents of images, in diffusers' wire: the mean of what the VAE's encoder finds."""
     stage = _vae(request)
-    async with stage.door.enter():
+    async with stage.enter():
         body = await _body(request, stage)
         asked = await asyncio.to_thread(RemoteEncode.read, request.query_params.multi_items(), body)
         return await stage.answer(
@@ -45,16 +44,16 @@ async def remote_encode(request: Request) -> Response:
         )
 
 
-def _vae(request: Request) -> "Stage":
-    stage: Stage = request.app.state.stage
-    stage.require_warm()
-    if not stage.worker.takes_tensors or TASK not in (stage.worker.info or {}).get("extras", []):
+def _vae(request: Request) -> Stage:
+    stage = stage_of(request)
+    stage.warm_handler()
+    if not isinstance(stage.handler, TensorHandler) or TASK not in (stage.info or {}).get("extras", []):
         raise HTTPException(404)
     return stage
 
 
-async def _body(request: Request, stage: "Stage") -> bytes:
-    return await read_bytes(request, stage.settings.max_body_bytes, stage.settings.body_timeout)
+async def _body(request: Request, stage: Stage) -> bytes:
+    return await read_bytes(request, stage.shared.settings.max_body_bytes, stage.shared.settings.body_timeout)
 
 
 def _rendering(tensor: str, answer: Callable[[Array], RemoteAnswer]) -> Callable[[Tensors], Response]:

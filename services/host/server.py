@@ -5,7 +5,8 @@ from types import FrameType
 
 import uvicorn
 
-from .app import Stage, create_app
+from .app import create_app
+from .facades import Stages
 from .settings import Settings
 
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep a connection, so that they are the ones to close it
@@ -33,13 +34,14 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=FLUSH_SECONDS,
         )
         super().__init__(config)
-        self._stage: Stage = app.state.stage
+        self._stages: Stages = app.state.stages
         self._stop_timeout = settings.stop_timeout
         self._stop_at: float | None = None
 
     def stop(self) -> None:
         """Begin to stop; may be called from any thread, and again."""
-        self._stage.readiness.stopping()
+        for stage in self._stages:
+            stage.readiness.stopping()
         if self._stop_at is None:
             self._stop_at = time.monotonic() + self._stop_timeout
 
@@ -51,7 +53,7 @@ class Server(uvicorn.Server):
         """Called by uvicorn ten times a second; True ends its main loop."""
         if await super().on_tick(counter):
             return True
-        if self._stop_at is None or (self._stage.door.inside and time.monotonic() < self._stop_at):
+        if self._stop_at is None or (self._stages.shared.door.inside and time.monotonic() < self._stop_at):
             return False
-        self._stage.door.turn_out()
+        self._stages.shared.door.turn_out()
         return True

@@ -18,6 +18,12 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z][A-Za-z0-9_]*$",
         description="The stage to serve: text_encoder, diffusion, inpainting, decoder or all_in_one.",
     )
+    facades: str = Field(
+        "",
+        pattern=r"^([A-Za-z][A-Za-z0-9_]*(,[A-Za-z][A-Za-z0-9_]*)*)?$",
+        description="Stages that the same process serves too, each under its name (`/inpainting`), separated "
+        "by commas. With `inpainting` the diffusion stage does both with one UNet.",
+    )
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
     handlers_dir: Path = Field(SERVICES, description="The folder with one folder per stage.")
@@ -25,7 +31,9 @@ class Settings(BaseSettings):
         32 * 1024 * 1024, ge=1, description="The largest request body taken; a larger one gets 413."
     )
     max_queue: int = Field(
-        16, ge=0, description="How many requests may wait while one runs; one more gets 429."
+        16,
+        ge=0,
+        description="How many requests may be there besides one, running or waiting; one more gets 429.",
     )
     body_timeout: float = Field(
         60.0, gt=0, description="Seconds within which a request's body must have arrived."
@@ -44,12 +52,26 @@ class Settings(BaseSettings):
         """The stage's folder, the one that would be a Hugging Face model repository."""
         return self.handlers_dir / self.stage
 
+    @property
+    def facade_names(self) -> list[str]:
+        """The stages that are served beside the first."""
+        return list(filter(None, self.facades.split(",")))
+
     @model_validator(mode="after")
-    def _handler_exists(self) -> Self:
-        if not (self.handler_dir / "handler.py").is_file():
-            stages = sorted(path.parent.name for path in self.handlers_dir.glob("*/handler.py"))
+    def _handlers_exist(self) -> Self:
+        self._require_handler("STAGE", self.stage)
+        for name in self.facade_names:
+            self._require_handler("FACADES", name)
+        if len({self.stage, *self.facade_names}) <= len(self.facade_names):
             raise ValueError(
-                f"STAGE must be a folder of HANDLERS_DIR ({self.handlers_dir}) that has a handler.py; "
-                f"got {self.stage!r}, there are: {', '.join(stages) or 'none'}"
+                f"FACADES must name other stages than {self.stage}, each once; got {self.facades}"
             )
         return self
+
+    def _require_handler(self, variable: str, name: str) -> None:
+        stages = sorted(path.parent.name for path in self.handlers_dir.glob("*/handler.py"))
+        if name not in stages:
+            raise ValueError(
+                f"{variable} must be a folder of HANDLERS_DIR ({self.handlers_dir}) that has a handler.py; "
+                f"got {name!r}, there are: {', '.join(stages) or 'none'}"
+            )

@@ -1,6 +1,5 @@
-"""The one thread that a handler lives in: it loads there and is called there, one call at a time."""
+"""The one thread that handlers live in: they load there and are called there, one call at a time."""
 
-import json
 import logging
 import threading
 import time
@@ -9,13 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from starlette.responses import Response
-
-from triptych.wire import InvalidField
-
-from .forms import Render, Work, announced
-from .handler import Handler, TensorHandler
-from .state import Readiness
+from triptych.wire import Cancelled, InvalidField
 
 logger = logging.getLogger(__name__)
 
@@ -27,52 +20,57 @@ class HandlerFault(Exception):
 
 
 class Call:
-    """One request on its way through the handler; `answer` is the response to it."""
+    """One piece of work on its way through the thread; `answer` is what is made of its value."""
 
-    def __init__(self, work: Work, render: Render) -> None:
+    def __init__(self, work: Callable[[], Any], render: Callable[[Any], Any], part: bool) -> None:
         self.work = work
         self.render = render
-        self.answer: Future[Response] = Future()
+        self.part = part
+        self.answer: Future[Any] = Future()
         self.submitted = self.began = self.ended = time.perf_counter()
 
-    def timing(self) -> str:
-        """Milliseconds in the queue and in the handler, as `Server-Timing` says them."""
-        queue, handler = 1000 * (self.began - self.submitted), 1000 * (self.ended - self.began)
-        return f"queue;dur={queue:.1f}, handler;dur={handler:.1f}"
+    def timing(self) -> tuple[float, float]:
+        """Seconds in the queue and in the handler."""
+        return self.began - self.submitted, self.ended - self.began
 
-    def run(self, handler: Handler) -> Response:
-        """The response; raises whatever the handler raises."""
+    def run(self) -> Any:
+        """The answer; raises whatever the handler raises."""
         self.began = time.perf_counter()
-        value = self.work(handler)
+        value = self.work()
         self.ended = time.perf_counter()
         return self.render(value)
 
 
 class Worker:
-    """Keeps the handler off the event loop; TensorFlow holds a thread for seconds at a time."""
+    """Keeps handlers off the event loop; TensorFlow holds a thread for seconds at a time."""
 
-    def __init__(self, load: Callable[[], Handler], readiness: Readiness) -> None:
-        self._load = load
-        self._readiness = readiness
+    def __init__(self) -> None:
         self._calls: deque[Call] = deque()
+        self._running: Call | None = None
         self._something_to_do = threading.Condition()
-        self._thread = threading.Thread(target=self._work, name="handler", daemon=True)
-        self.running = False
-        self.info: dict[str, Any] | None = None
-        self.takes_tensors = False
+
+    @property
+    def running(self) -> int:
+        """How many calls are in a handler now, without those that are part of a job."""
+        call = self._running
+        return int(call is not None and not call.part)
 
     @property
     def waiting(self) -> int:
-        """How many calls have been handed in and not begun."""
-        return len(self._calls)
+        """How many calls have been handed in and not begun, without those that are part of a job."""
+        with self._something_to_do:
+            return sum(not call.part for call in self._calls)
 
-    def start(self) -> None:
-        """Begin to load the handler."""
-        self._thread.start()
+    def start(self, load: Callable[[], None]) -> None:
+        """Begin to `load` the handlers, which raises nothing; calls come after that."""
+        threading.Thread(target=self._work, args=[load], name="handler", daemon=True).start()
 
-    def submit(self, work: Work, render: Render) -> Call:
-        """Put a call at the end of the queue. Its answer is rendered, or is InvalidField or HandlerFault."""
-        call = Call(work, render)
+    def submit(self, work: Callable[[], Any], render: Callable[[Any], Any], *, part: bool = False) -> Call:
+        """Put a call at the end of the queue; `part` says that it is part of a job, which is counted itself.
+
+        Its answer is rendered, or is InvalidField, Cancelled or HandlerFault.
+        """
+        call = Call(work, render, part)
         with self._something_to_do:
             self._calls.append(call)
             self._something_to_do.notify()
@@ -84,52 +82,31 @@ class Worker:
             if call in self._calls:
                 self._calls.remove(call)
 
-    def _work(self) -> None:
-        handler = self._construct()
-        while handler is not None:
+    def _work(self, load: Callable[[], None]) -> None:
+        load()
+        while True:
             with self._something_to_do:
                 self._something_to_do.wait_for(lambda: self._calls)
                 call = self._calls.popleft()
             if call.answer.set_running_or_notify_cancel():
-                self._run(handler, call)
+                self._run(call)
 
-    def _construct(self) -> Handler | None:
+    def _run(self, call: Call) -> None:
+        self._running = call
         try:
-            handler = self._load()
-            self.takes_tensors = isinstance(handler, TensorHandler)
-            self.info = _card(handler)
-        except BaseException as error:  # even SystemExit: the server stays up and tells the reason
-            logger.exception("the handler could not be loaded")
-            self._readiness.failed(describe_fault(error))
-            return None
-        self._readiness.warm()
-        return handler
-
-    def _run(self, handler: Handler, call: Call) -> None:
-        self.running = True
-        try:
-            call.answer.set_result(call.run(handler))
-        except InvalidField as error:
+            call.answer.set_result(call.run())
+        except (InvalidField, Cancelled) as error:
             call.answer.set_exception(error)
         except BaseException as error:  # the thread outlives a MemoryError and a SystemExit as well
-            call.answer.set_exception(HandlerFault(describe_fault(error)))
-            logger.exception("the handler failed")
+            call.answer.set_exception(fault(error))
         finally:
-            self.running = False
+            self._running = None
 
 
-def _card(handler: Handler) -> dict[str, Any] | None:
-    """What the handler says of itself, and what the server adds; None if it says nothing."""
-    if not hasattr(handler, "info"):
-        return None
-    card: dict[str, Any] = handler.info()
-    to_json(card)
-    return announced(card) if isinstance(handler, TensorHandler) else card
-
-
-def to_json(value: Any) -> bytes:
-    """The value as ASCII JSON. Raises TypeError or ValueError for what JSON cannot say, NaN included."""
-    return json.dumps(value, allow_nan=False).encode("ascii")
+def fault(error: BaseException) -> HandlerFault:
+    """What the sender is told of an error that is being handled; the traceback goes to the log."""
+    logger.exception("the handler failed")
+    return HandlerFault(describe_fault(error))
 
 
 def describe_fault(error: BaseException) -> str:

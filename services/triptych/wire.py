@@ -48,10 +48,10 @@ class InvalidField(ValueError):
 
 
 class Cancelled(Exception):
-    """The request was given up by those who sent it."""
+    """The request was cancelled before it was finished."""
 
-    def __init__(self) -> None:
-        super().__init__("the request was cancelled")
+    def __init__(self, sentence: str = "the request was cancelled") -> None:
+        super().__init__(sentence)
 
 
 def encode_tensor(tensor: Array) -> str:
