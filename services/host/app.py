@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from .body import read_object
 from .errors import ERRORS, render
 from .facades import Stages, stage_of
-from .forms import asked_form, json_response, tensors_of, to_json
+from .forms import asked_form, json_response, to_json
 from .handler import TensorHandler, TicketHandler
 from .metrics import Metrics
 from .observer import Observer
@@ -124,8 +124,8 @@ async def predict(request: Request) -> Response:
         data = await read_object(request, *limits, isinstance(handler, TensorHandler))
         if isinstance(handler, TicketHandler):
             return await answer_by_ticket(request, stage, handler, data, form, place)
-        if form is not None:
-            return await stage.answer(request, partial(tensors_of, data=data), form.render)
+        if form is not None and isinstance(handler, TensorHandler):
+            return await stage.answer(request, partial(handler.tensors, data), form.render)
         return await stage.answer(
-            request, lambda handler: handler(data), lambda value: json_response(to_json(value))
+            request, partial(handler, data), lambda value: json_response(to_json(value))
         )

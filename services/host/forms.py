@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -24,7 +24,6 @@ STREAMED = ["events", "job_id", "on_disconnect"]
 PNG_LEVEL = 1
 """Of 9: the others take several times as long for a few percent."""
 
-Work = Callable[[Handler], Any]
 Render = Callable[[Any], Response]
 
 
@@ -114,11 +113,6 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
         raise HTTPException(406, f"{name} in Accept must be {' or '.join(known)}; got {value:.40}")
     return value
-
-
-def tensors_of(handler: Handler, data: dict[str, Any]) -> Tensors:
-    """The handler's answer before it is base64."""
-    return cast(TensorHandler, handler).tensors(data)
 
 
 def _file(pixels: Array, save: Callable[[Image.Image, io.BytesIO], None]) -> bytes:

@@ -112,6 +112,8 @@ def load_handler(folder: Path, report: Report, beside: Handler | None = None) ->
     spec.loader.exec_module(module)
     constructor = module.EndpointHandler
     named = inspect.signature(constructor).parameters
-    offered = {"report": report} if beside is None else {"report": report, "beside": beside}
+    offered: dict[str, object] = (
+        {"report": report} if beside is None else {"report": report, "beside": beside}
+    )
     extras = {name: value for name, value in offered.items() if name in named}
     return cast(Handler, constructor(str(folder), **extras))

@@ -13,7 +13,6 @@ from triptych.wire import Array, Tensors
 
 from .body import read_bytes
 from .facades import stage_of
-from .forms import tensors_of
 from .handler import TensorHandler
 from .stage import Stage
 
@@ -23,33 +22,33 @@ TASK = "task"
 
 async def remote_decode(request: Request) -> Response:
     """Images of latents, in diffusers' wire."""
-    stage = _vae(request)
+    stage, handler = _vae(request)
     async with stage.enter():
         items, accept = request.query_params.multi_items(), request.headers.get("accept", "")
         body = await _body(request, stage)
         asked = await asyncio.to_thread(RemoteDecode.read, items, accept, body)
         return await stage.answer(
-            request, partial(tensors_of, data=asked.payload), _rendering("image", asked.answer)
+            request, partial(handler.tensors, asked.payload), _rendering("image", asked.answer)
         )
 
 
 async def remote_encode(request: Request) -> Response:
     """Latents of images, in diffusers' wire: the mean of what the VAE's encoder finds."""
-    stage = _vae(request)
+    stage, handler = _vae(request)
     async with stage.enter():
         body = await _body(request, stage)
         asked = await asyncio.to_thread(RemoteEncode.read, request.query_params.multi_items(), body)
         return await stage.answer(
-            request, partial(tensors_of, data=asked.payload), _rendering("latent", asked.answer)
+            request, partial(handler.tensors, asked.payload), _rendering("latent", asked.answer)
         )
 
 
-def _vae(request: Request) -> Stage:
+def _vae(request: Request) -> tuple[Stage, TensorHandler]:
     stage = stage_of(request)
-    stage.warm_handler()
-    if not isinstance(stage.handler, TensorHandler) or TASK not in (stage.info or {}).get("extras", []):
+    handler = stage.warm_handler()
+    if not isinstance(handler, TensorHandler) or TASK not in (stage.info or {}).get("extras", []):
         raise HTTPException(404)
-    return stage
+    return stage, handler
 
 
 async def _body(request: Request, stage: Stage) -> bytes:

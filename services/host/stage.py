@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .door import RETRY_AFTER, Door
-from .forms import Render, Work, announced, to_json
+from .forms import Render, announced, to_json
 from .handler import CompilingHandler, Handler, TicketHandler, load_handler
 from .jobs import Jobs
 from .presence import unless_gone
@@ -82,9 +82,9 @@ class Stage:
             return self.shared.door.enter(self.handler.seconds_of_work)
         return self.shared.door.enter()
 
-    async def answer(self, request: Request, work: Work, render: Render) -> Response:
-        """The answer to a request that is inside, once its turn in the handler's thread has come."""
-        call = self.shared.worker.submit(partial(work, self.handler), render)
+    async def answer(self, request: Request, work: Callable[[], Any], render: Render) -> Response:
+        """The answer to a request that is inside, once its `work` has had its turn in the handler's"""
+        call = self.shared.worker.submit(work, render)
         try:
             response: Response = await unless_gone(request.receive, _value(call.answer))
         finally:

@@ -1,20 +1,27 @@
 """Real servers over real handlers: files written for the test, loaded as the host loads any other."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from host.server import Server
 from host.settings import Settings
 from tests.running import ROOT, free_port
+
+from .batching import SOURCE, BatchingHandler, Ticket
 
 Serve = Callable[..., httpx.Client]
 
@@ -41,6 +48,32 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not so within {seconds} s"
         time.sleep(0.02)
+
+
+def metric(client: httpx.Client, name: str) -> float:
+    """The value of a metric without labels."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return next(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
+def raw_post(body: object, accept: str = "*/*") -> bytes:
+    """A request for a socket that is not read as a client would."""
+    content = json.dumps(body).encode()
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nContent-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
+
+
+def read_events(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events of a stream as (name, data); a comment is (":", {})."""
+    name = ""
+    for line in lines:
+        match line.partition(": "):
+            case ["event", _, value]:
+                name = value
+            case ["data", _, value]:
+                yield name, json.loads(value)
+            case ["", _, _] if line:
+                yield ":", {}
 
 
 def is_in(client: httpx.Client, state: str) -> bool:
@@ -86,6 +119,49 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         server.stop()
         thread.join(timeout=15)
         assert not thread.is_alive()
+
+
+class Bench:
+    """A served BatchingHandler: the client's side of it, and the engine's."""
+
+    def __init__(self, client: httpx.Client, handler: BatchingHandler) -> None:
+        self.client = client
+        self.handler = handler
+
+    def ticket(self, index: int = -1, count: int = 1) -> Ticket:
+        """One of the tickets, once there are `count`."""
+        wait_until(lambda: len(self.handler.tickets) >= count and bool(self.handler.tickets[index].notices))
+        return self.handler.tickets[index]
+
+    def post(self, inputs: str = "x", **fields: Any) -> httpx.Response:
+        return self.client.post("/", json={"inputs": inputs, **fields})
+
+    @contextmanager
+    def stream(
+        self, inputs: str = "x", accept: str = "text/event-stream", **fields: Any
+    ) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
+        """The events of one request; leaving the block leaves the stream."""
+        body = {"inputs": inputs, **fields}
+        with self.client.stream("POST", "/", json=body, headers={"Accept": accept}) as response:
+            assert response.status_code == 200, response.read()
+            yield read_events(response.iter_lines())
+
+    def connect(self, accept: str = "*/*", **fields: Any) -> socket.socket:
+        """The socket of a request that has been sent."""
+        connection = socket.create_connection(("127.0.0.1", self.client.base_url.port or 0))
+        connection.sendall(raw_post({"inputs": "x", **fields}, accept))
+        return connection
+
+
+@pytest.fixture
+def bench(serve: Serve) -> Callable[..., Bench]:
+    """`bench(**settings)` serves a BatchingHandler."""
+
+    def start(**settings: object) -> Bench:
+        client = serve(SOURCE, **settings)
+        return Bench(client, BatchingHandler.made[-1])
+
+    return start
 
 
 class Process:

@@ -1,14 +1,13 @@
-import json
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from .conftest import Serve, wait_until
+from .conftest import Bench, Serve, metric, raw_post, wait_until
 
 GATED = """
     import threading
@@ -50,11 +49,6 @@ FAULTY = """
                     return b"picture"
             return "fine"
 """
-
-
-def metric(client: httpx.Client, name: str) -> float:
-    families = text_string_to_metric_families(client.get("/metrics").text)
-    return next(sample.value for family in families for sample in family.samples if sample.name == name)
 
 
 def test_a_string_is_answered_in_json_quotes(serve: Serve) -> None:
@@ -119,7 +113,25 @@ def test_info_is_what_the_handler_says(serve: Serve) -> None:
 
 
 def test_a_handler_without_info_has_no_such_route(serve: Serve) -> None:
-    assert serve().get("/info").status_code == 404
+    answer = serve().get("/info")
+    assert (answer.status_code, answer.json()) == (404, {"error": "this stage's handler has no info()"})
+
+
+def test_info_announces_the_hosts_extras_of_a_handler_that_starts_requests(
+    bench: Callable[..., Bench],
+) -> None:
+    card = bench().client.get("/info").json()
+    assert card["extras"] == ["seed", "events", "job_id", "on_disconnect"]
+    assert "wire" in card
+
+
+def test_ready_tells_how_many_programs_are_warm_where_the_handler_says(
+    bench: Callable[..., Bench], serve: Serve
+) -> None:
+    ready = bench().client.get("/ready")
+    assert ready.status_code == 200
+    assert (ready.json()["state"], ready.json()["programs"]) == ("warm", {"warm": 1, "of": 3})
+    assert "programs" not in serve().get("/ready").json()
 
 
 def test_unknown_routes_and_methods_get_a_sentence(serve: Serve) -> None:
@@ -258,11 +270,6 @@ def test_metrics_count_requests_by_status(serve: Serve) -> None:
     assert 'stage_requests_total{route="predict",status="200"} 1.0' in text
     assert 'stage_requests_total{route="predict",status="422"} 1.0' in text
     assert "process_resident_memory_bytes" in text
-
-
-def raw_post(body: object) -> bytes:
-    content = json.dumps(body).encode()
-    return b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(content) + content
 
 
 def test_an_answer_announces_what_it_took_and_how_many_others_there_are(serve: Serve, tmp_path: Path) -> None:
