@@ -83,7 +83,7 @@ class Stage:
         return self.shared.door.enter()
 
     async def answer(self, request: Request, work: Callable[[], Any], render: Render) -> Response:
-        """The answer to a request that is inside, once its `work` has had its turn in the handler's"""
+        """The answer to a request that is inside, once its `work` has been done in the handler's thread."""
         call = self.shared.worker.submit(work, render)
         try:
             response: Response = await unless_gone(request.receive, _value(call.answer))

@@ -93,11 +93,30 @@ def clean_imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.modules.pop("handler", None)
 
 
+Running = list[tuple[Server, threading.Thread, httpx.Client]]
+
+
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+def running() -> Running:
+    """The servers that a test has started."""
+    return []
+
+
+@pytest.fixture
+def stop(running: Running) -> Callable[[], None]:
+    """`stop()` tells the servers to stop, as a signal does."""
+
+    def stop() -> None:
+        for server, _, _ in running:
+            server.stop()
+
+    return stop
+
+
+@pytest.fixture
+def serve(tmp_path: Path, running: Running) -> Iterator[Serve]:
     """`serve(source, **settings)` serves a handler from a thread and returns a client of it once warm,
     or once in the state `until`."""
-    running: list[tuple[Server, threading.Thread, httpx.Client]] = []
 
     def start(source: str = ECHO, *, until: str = "warm", **settings: object) -> httpx.Client:
         folder = write_handler(tmp_path, source)

@@ -74,3 +74,20 @@ def test_a_constructor_that_names_report_gets_it(tmp_path: Path) -> None:
 def test_a_file_without_the_class_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AttributeError, match="EndpointHandler"):
         load_handler(write_handler(tmp_path, "x = 1\n") / "echo", no_report)
+
+
+def test_a_constructor_that_names_beside_gets_the_handler_that_it_is_served_beside(tmp_path: Path) -> None:
+    folder = write_handler(
+        tmp_path,
+        """
+        class EndpointHandler:
+            def __init__(self, path="", beside=None):
+                self.beside = beside
+
+            def __call__(self, data):
+                return self.beside
+        """,
+    )
+    alone = load_handler(folder / "echo", no_report)
+    assert alone({}) is None
+    assert load_handler(folder / "echo", no_report, beside=alone)({}) is alone

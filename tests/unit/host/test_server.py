@@ -5,7 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .conftest import Process, wait_until
+from .batching import SOURCE
+from .conftest import Process, read_events, wait_until
 
 Start = Callable[..., Process]
 
@@ -52,6 +53,22 @@ def test_what_is_not_finished_in_time_is_answered_with_503(process: Start, tmp_p
     assert answer.json() == {"error": "the stage was stopped before this request was finished"}
     assert status == 0
     assert 7 < time.monotonic() - began < 10
+
+
+def test_a_stream_of_a_stopped_process_ends_with_where_it_was(process: Start) -> None:
+    server = process(SOURCE, STOP_TIMEOUT="0.5")
+    body = {"inputs": "x", "num_steps": 1000, "seconds_a_step": 0.05}
+    headers = {"Accept": "text/event-stream"}
+    with server.client.stream("POST", "/", json=body, headers=headers) as response:
+        events = read_events(response.iter_lines())
+        next(events)
+        server.popen.send_signal(signal.SIGTERM)
+        *_, state, error = list(events)
+    status, log = server.finish(seconds=10)
+    assert status == 0, log
+    assert (state[0], error[0], error[1]["status"]) == ("state", "error", 503)
+    assert 0 < state[1]["step"] < 100
+    assert "Traceback" not in log
 
 
 def test_an_idle_server_stops_at_once_even_with_an_open_connection(process: Start) -> None:

@@ -31,6 +31,29 @@ def test_an_unknown_stage_is_refused_with_the_known_ones(tmp_path: Path) -> None
         Settings(stage="painter", handlers_dir=write_handler(tmp_path, ECHO))
 
 
+def test_facades_are_other_stages_of_the_same_folder(tmp_path: Path) -> None:
+    folder = write_handler(write_handler(tmp_path, ECHO), ECHO, "second")
+    settings = Settings(stage="echo", handlers_dir=folder, facades="second")
+    assert settings.facade_names == ["second"]
+    assert Settings(stage="echo", handlers_dir=folder).facade_names == []
+
+
+@pytest.mark.parametrize(
+    ("facades", "said"),
+    [
+        ("painter", "FACADES must be a folder of HANDLERS_DIR .* got 'painter', there are: echo, second"),
+        ("echo", "FACADES must name other stages than echo, each once; got echo"),
+        ("second,second", "FACADES must name other stages than echo, each once; got second,second"),
+        ("../second", "pattern"),
+        ("second,", "pattern"),
+    ],
+)
+def test_facades_that_cannot_be_served_are_refused(tmp_path: Path, facades: str, said: str) -> None:
+    folder = write_handler(write_handler(tmp_path, ECHO), ECHO, "second")
+    with pytest.raises(ValidationError, match=said):
+        Settings(stage="echo", handlers_dir=folder, facades=facades)
+
+
 def test_a_stage_is_a_name_and_not_a_path(tmp_path: Path) -> None:
     write_handler(tmp_path, ECHO)
     with pytest.raises(ValidationError, match="pattern"):
