@@ -103,11 +103,14 @@ class Job:
             self._ticket.cancel()
 
     def _notice(self) -> None:
-        """Called in the engine's thread."""
+        """Called in the engine's thread, whatever it holds there: it is not asked anything."""
+        with suppress(RuntimeError):  # the server has stopped, and its loop is closed
+            self._loop.call_soon_threadsafe(self._look)
+
+    def _look(self) -> None:
         if self._began is None and (self.done or self.ticket.progress.state == RUNNING):
             self._began = time.perf_counter()
-        with suppress(RuntimeError):  # the server has stopped, and its loop is closed
-            self._loop.call_soon_threadsafe(self._changed.set)
+        self._changed.set()
 
 
 class Jobs:

@@ -95,6 +95,10 @@ class Stage:
         """The response, with what it took, and how many other requests are there."""
         queue, handler = (1000 * seconds for seconds in timing)
         response.headers["Server-Timing"] = f"queue;dur={queue:.1f}, handler;dur={handler:.1f}"
+        return self.announce_load(response)
+
+    def announce_load(self, response: Response) -> Response:
+        """The response, with how many other requests are there."""
         response.headers["X-Queue-Size"] = str(self.shared.door.inside - 1)
         return response
 

@@ -27,7 +27,7 @@ async def answer_by_ticket(
     job = place.enter_context(stage.shared.jobs.admit(Options.read(data)))
     await followed(request.receive, job, job.start(handler, data))
     if form is not None and form.events:
-        return EventStream(job, form, place.pop_all())
+        return stage.announce_load(EventStream(job, form, place.pop_all()))
     await followed(request.receive, job, job.finished())
     response = await followed(request.receive, job, _answer(job, form))
     return stage.announce(response, job.timing())

@@ -1,8 +1,17 @@
+import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
+from host.jobs import Jobs
+from host.options import Options
+from host.worker import Worker
+
+from .batching import BatchingHandler
 from .conftest import Bench, Serve, wait_until
 
 Start = Callable[..., Bench]
@@ -57,6 +66,39 @@ def test_what_is_finished_cannot_be_cancelled(bench: Start) -> None:
     stage = bench()
     assert stage.post(job_id="d", seconds_a_step=0.01).status_code == 200
     assert stage.client.delete("/jobs/d").status_code == 404
+
+
+def test_what_the_engine_is_done_with_is_answered_and_not_cancelled(bench: Start) -> None:
+    stage = bench()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(stage.post, job_id="f", num_steps=1)
+        ticket = stage.ticket()
+        second = pool.submit(stage.post, "gate", seconds_a_step=0.01)
+        wait_until(lambda: stage.handler.started == ["x", "gate"])
+        ticket.advance()
+        assert stage.client.delete("/jobs/f").status_code == 404
+        stage.handler.gate.set()
+        assert [first.result().status_code, second.result().status_code] == [200, 200]
+
+
+def test_a_request_that_was_left_before_its_turn_takes_no_memory() -> None:
+    class Body(dict[str, Any]):
+        pass
+
+    async def leave(jobs: Jobs, body: Body) -> None:
+        with jobs.admit(Options()) as job:
+            starting = asyncio.ensure_future(job.start(BatchingHandler(), body))
+            await asyncio.sleep(0)
+            starting.cancel()
+            await asyncio.wait([starting])
+
+    body = Body(inputs="x")
+    left = weakref.ref(body)
+    jobs = Jobs(Worker())  # its thread never comes to it
+    asyncio.run(leave(jobs, body))
+    del body
+    gc.collect()
+    assert left() is None
 
 
 def test_a_name_is_of_one_unfinished_request(bench: Start) -> None:

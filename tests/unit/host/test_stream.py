@@ -54,6 +54,7 @@ def test_a_stream_says_what_it_is_and_that_it_is_not_to_be_kept(bench: Start) ->
     assert answer.headers["content-type"].startswith(EVENTS)
     assert answer.headers["cache-control"] == "no-cache"
     assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["x-queue-size"] == "0"
     assert [name for name, _ in read_events(answer.text.splitlines())][-1] == "answer"
 
 
