@@ -15,6 +15,8 @@ import requests
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 180
 STOP_SECONDS = 15
+BATCH_ROWS = "2"
+"""Unless a test says otherwise: to compile larger batches in each of many stages would take the machine."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ def running_gateway(log: Path, **environment: str) -> Iterator[Server]:
 def inherited_environment() -> dict[str, str]:
     """The little of this process's environment that a server needs, and where our packages are."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-    return {**kept, "PYTHONPATH": f"{ROOT}:{ROOT / 'services'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    paths = f"{ROOT}:{ROOT / 'services'}"
+    return {**kept, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3", "BATCH_ROWS": BATCH_ROWS}
 
 
 def _seconds_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, fails: bool) -> float:

@@ -122,6 +122,8 @@ class Engine:
                 chosen = self._choose()
                 if not chosen and not failed:  # all wait for a size to be compiled
                     self._changed.wait(timeout=1.0)
+                beginning = self._begin(chosen)
+            self._tell(beginning)
             self._settle(failed)
             if not chosen:
                 continue
@@ -134,10 +136,15 @@ class Engine:
             return []
         first = choose(ready, self._clients.served, 1, self._clock)[0]
         alike = [job for job in ready if job.shape == first.shape]
-        chosen = choose(alike, self._clients.served, self._unet.capacity(first.shape), self._clock)
-        for job in chosen:
-            job.began = job.began or time.monotonic()
-        return chosen
+        return choose(alike, self._clients.served, self._unet.capacity(first.shape), self._clock)
+
+    @staticmethod
+    def _begin(chosen: list[Job]) -> set[Ticket]:
+        """The requests that begin with this call."""
+        beginning = [job for job in chosen if job.began is None]
+        for job in beginning:
+            job.began = time.monotonic()
+        return {ticket for job in beginning for ticket in job.tickets}
 
     def _have_compiled(self) -> list[Job]:
         """The jobs whose size cannot be compiled. Others' is, unless one has to go for it that is in use."""
