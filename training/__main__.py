@@ -62,6 +62,12 @@ def _samples(minutes: float) -> None:
     sheets.write()
 
 
+def _preview(minutes: float) -> None:
+    from training import preview
+
+    preview.fit()
+
+
 STAGES: dict[str, Callable[[float], None]] = {
     "data": _data,
     "vae": _vae,
@@ -71,6 +77,7 @@ STAGES: dict[str, Callable[[float], None]] = {
     "probe": _probe,
     "evaluate": _evaluate,
     "samples": _samples,
+    "preview": _preview,
 }
 
 

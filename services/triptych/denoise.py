@@ -70,7 +70,7 @@ class Denoiser:
     def _start(
         self, denoising: Denoising, settings: DenoiseSettings, seed: int, image: Latent | None
     ) -> State:
-        noise = Noise.seeded(seed)
+        noise = Noise.named(settings.noise, seed)
         if image is None or settings.strength == 1:
             return denoising.start(noise, self._variant.shapes("latent", size=settings.size)["latent"])
         return denoising.start_from(image, noise, settings.strength)

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import __version__
 from .requests import MAX_BATCH, MAX_STEPS
-from .samplers import NOISE, SAMPLERS
+from .samplers import NOISE, NOISES, SAMPLERS
 from .schedule import SCHEDULES
 from .variants import PROMPT_TOKENS, Variant
 from .weights import short_hash
@@ -22,7 +22,7 @@ DTYPES = {
 }
 
 
-DENOISING_EXTRAS = ["seed", "sampler", "schedule", "guidance_interval", "client", "resume"]
+DENOISING_EXTRAS = ["seed", "noise", "sampler", "schedule", "guidance_interval", "client", "resume"]
 """What every stage that denoises heeds."""
 
 
@@ -62,6 +62,7 @@ def describe_denoising_stage(
             "unconditional_guidance_scale": variant.guidance_scale,
         },
         "noise": NOISE,
+        "noises": list(NOISES),
         "samplers": list(SAMPLERS),
         "schedules": list(SCHEDULES),
     }

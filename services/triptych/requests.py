@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from .engine import Guidance
 from .fields import Fields
-from .samplers import DEFAULT_SAMPLER, SAMPLERS, Sampler, State
+from .samplers import DEFAULT_SAMPLER, NOISE, NOISES, SAMPLERS, Sampler, State
 from .schedule import SCHEDULES, Schedule, make_schedule
 from .variants import Size, Variant
 from .wire import InvalidField, Shape, decode_text, unpack
@@ -26,9 +26,10 @@ MAX_STATE_BYTES = 2**20
 class DenoiseSettings:
     """How to denoise a batch: a seed for each image, and what all share.
 
-    `guidance_scale` is how far to go towards the prompt, in the steps from `guidance_start` to `guidance_end`
-    (shares of the denoising); `size` (height, width) in pixels; `strength` is how much of an image given is
-    made anew, 1 for all of it; `client` is in whose turn it is done; `resumed` are states to go on from.
+    `guidance_scale` is how far to go towards the prompt, in the steps from `guidance_start` to
+    `guidance_end` (shares of the denoising); `size` (height, width) in pixels; `strength` is how much of an
+    image given is made anew, 1 for all of it; `noise` names what seeds draw from; `client` is in whose
+    turn it is done; `resumed` are states to go on from.
     """
 
     seeds: list[int]
@@ -39,6 +40,7 @@ class DenoiseSettings:
     guidance_start: float = 0.0
     guidance_end: float = 1.0
     strength: float = 1.0
+    noise: str = NOISE
     client: str = ""
     resumed: list[State] | None = None
 
@@ -67,6 +69,7 @@ class DenoiseSettings:
             guidance_start=fields.number("guidance_start", 0, 0, 1),
             guidance_end=fields.number("guidance_end", 1, 0, 1),
             strength=fields.number("strength", 1, 0, 1),
+            noise=fields.choice("noise", NOISE, NOISES),
             client=fields.text("client", "", MAX_CLIENT),
             resumed=_read_states(fields, variant.shapes("latent", size=size)["latent"], len(seeds), schedule),
         )

@@ -2,13 +2,14 @@
 
 from .denoising import Denoising, Predict, noise_of_velocity
 from .known import Known
-from .noise import NOISE, Latent, Noise
+from .noise import NOISE, NOISES, Latent, Noise
 from .sampler import DEFAULT_SAMPLER, SAMPLERS, Sampler
 from .state import State
 
 __all__ = [
     "DEFAULT_SAMPLER",
     "NOISE",
+    "NOISES",
     "SAMPLERS",
     "Denoising",
     "Known",

@@ -17,6 +17,13 @@ what inpainting keeps (in the last step too, where it weighs nothing), and the o
 for a step to be repeated.
 """
 
+TORCH_NOISE = "torch-cpu"
+NOISES = (NOISE, TORCH_NOISE)
+"""All that a request may name; the second is the noise of programs that run on PyTorch."""
+
+PCG64_WORDS, TORCH_WORDS = 6, 2
+MOST_DRAWN = 2**28
+BLOCK = 16
 _LOW = 2**64 - 1
 
 
@@ -26,6 +33,20 @@ class Noise:
     and its low half, whether half a word is left from the last draw, and that half."""
 
     words: tuple[int, ...]
+
+    @staticmethod
+    def named(name: str, seed: int) -> "Noise":
+        """The noise of this name and seed, from its beginning."""
+        return TorchNoise.seeded(seed) if name == TORCH_NOISE else Noise.seeded(seed)
+
+    @staticmethod
+    def of(words: tuple[int, ...]) -> "Noise":
+        """The generator that these numbers describe; ValueError if they describe none."""
+        if len(words) == TORCH_WORDS and words[1] <= MOST_DRAWN:
+            return TorchNoise(words)
+        if len(words) != PCG64_WORDS or words[-2] > 1 or words[-1] >= 2**32:
+            raise ValueError(f"noise of {len(words)} numbers that end in {words[-2:]}")
+        return Noise(words)
 
     @classmethod
     def seeded(cls, seed: int) -> "Noise":
@@ -53,6 +74,35 @@ class Noise:
         state = bits.state
         numbers = [half for key in ("state", "inc") for half in _halves(state["state"][key])]
         return cls((*numbers, state["has_uint32"], state["uinteger"]))
+
+
+@dataclass(frozen=True)
+class TorchNoise(Noise):
+    """What `torch.randn` gives for a latent (4, height, width) with a CPU generator of this seed, but for the
+    last of float32's bits: for pictures by the seeds of other programs. `words` are the seed's low 32 bits
+    and how many numbers have been drawn. A latent must have a multiple of 16 of them.
+
+    Source: PyTorch's `normal_fill`: Mersenne Twister, 24 bits of each word, Box and Muller's transform in
+    blocks of sixteen.
+    """
+
+    @classmethod
+    def seeded(cls, seed: int) -> "Noise":
+        """The noise of this seed, from its beginning."""
+        return cls((seed & 0xFFFFFFFF, 0))
+
+    def draw(self, shape: tuple[int, ...]) -> "tuple[Latent, Noise]":
+        """Standard normal noise, float32 of this shape, and the generator after it."""
+        seed, drawn = self.words
+        height, width, channels = shape
+        count = height * width * channels
+        words = np.frombuffer(np.random.RandomState(seed).bytes(4 * (drawn + count)), "<u4")[drawn:]
+        uniform = ((words & 0xFFFFFF).astype(np.float32) / np.float32(2**24)).reshape(-1, 2, BLOCK // 2)
+        radius = np.sqrt(-2 * np.log(1 - uniform[:, :1]))
+        angle = np.float32(2 * np.pi) * uniform[:, 1:]
+        normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        latent = normal.reshape(channels, height, width).transpose(1, 2, 0)
+        return np.ascontiguousarray(latent), TorchNoise((seed, drawn + count))
 
 
 def _halves(number: int) -> tuple[int, int]:

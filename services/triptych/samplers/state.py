@@ -11,7 +11,6 @@ from .noise import Latent, Noise
 
 FLOATS = ("latent", "memory")
 MOST_MEMORY = 2
-NOISE_WORDS = 6
 MOST_POSITION = 1000
 
 
@@ -34,7 +33,7 @@ class State:
         """The state as arrays alone.
 
         `latent` float32 (height, width, 4), `memory` float32 (0 to 2, height, width, 4), `position` int64
-        (2,): step and repeat, `noise` uint64 (6,).
+        (2,): step and repeat, `noise` uint64 (6,) or (2,).
         """
         return {
             "latent": self.latent,
@@ -57,15 +56,13 @@ class State:
         floats = {array.dtype.name for array in (latent, memory)} == {"float32"}
         if not floats or latent.shape != shape or memory.shape[1:] != shape or len(memory) > MOST_MEMORY:
             raise ValueError(f"a latent of shape {latent.shape} and a memory of shape {memory.shape}")
-        if position.shape != (2,) or noise.shape != (NOISE_WORDS,):
-            raise ValueError(f"a position of {position.size} and noise of {noise.size} numbers")
-        if position.max() > MOST_POSITION or noise[-2] > 1 or noise[-1] >= 2**32:
-            raise ValueError(f"position {position.tolist()} and noise {noise[-2:].tolist()}")
+        if position.shape != (2,) or position.max() > MOST_POSITION:
+            raise ValueError(f"position {position.tolist()[:4]}")
         return cls.of({"latent": latent, "memory": memory, "position": position, "noise": noise})
 
     @classmethod
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> "State":
         """The state that gave these arrays."""
         step, repeat = arrays["position"].tolist()
-        noise = Noise(tuple(arrays["noise"].tolist()))
+        noise = Noise.of(tuple(arrays["noise"].tolist()))
         return cls(arrays["latent"], noise, step, repeat, tuple(arrays["memory"]))

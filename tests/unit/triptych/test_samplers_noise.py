@@ -1,10 +1,13 @@
 import numpy as np
+import pytest
 
-from triptych.samplers import NOISE, Noise
+from triptych.samplers import NOISE, NOISES, Noise
 
 SHAPE = (8, 8, 4)
 FIRST, SECOND = [1.5219693, -1.1441058, 1.1501616, -1.7846532], [-0.77149874, 1.0191615]
 """Of seed 7: four numbers, then two."""
+TORCH_FIRST = [1.926915, 1.487284, 0.900717, -2.105521]
+TORCH_SECOND = [1.445134, 0.856413, 2.218076, 0.523166]
 
 
 def test_noise_depends_on_the_seed_alone() -> None:
@@ -37,3 +40,28 @@ def test_a_generator_is_six_words_of_64_bits() -> None:
     words = Noise.seeded(5).draw((3,))[1].words
     assert len(words) == 6
     assert all(0 <= word < 2**64 for word in words)
+
+
+def test_torchs_noise_is_these_numbers() -> None:
+    """Of torch.randn((1, 4, 8, 8)) with a generator of seed 42: the first rows of two channels."""
+    latent, _ = Noise.named("torch-cpu", 42).draw(SHAPE)
+    np.testing.assert_allclose(latent[0, :4, 0], TORCH_FIRST, atol=1e-6)
+    np.testing.assert_allclose(latent[0, :4, 1], TORCH_SECOND, atol=1e-6)
+
+
+def test_torchs_noise_goes_on_where_it_was() -> None:
+    source = Noise.named("torch-cpu", 3).draw(SHAPE)[1]
+    again = Noise.of(source.words)
+    assert np.array_equal(source.draw(SHAPE)[0], again.draw(SHAPE)[0])
+    assert not np.array_equal(source.draw(SHAPE)[0], Noise.named("torch-cpu", 3).draw(SHAPE)[0])
+
+
+@pytest.mark.parametrize("words", [(), (1, 2, 3), (1, 2**40), (1, 2, 3, 4, 2, 5), (1, 2, 3, 4, 1, 2**32)])
+def test_numbers_that_no_generator_has_are_refused(words: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="noise of"):
+        Noise.of(words)
+
+
+def test_each_noise_is_found_by_its_name() -> None:
+    first, *others = (Noise.named(name, 1).draw(SHAPE)[0] for name in NOISES)
+    assert all(np.abs(first - other).max() > 0.1 for other in others)

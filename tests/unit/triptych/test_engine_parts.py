@@ -1,0 +1,160 @@
+"""What the engine is made of: orders, guidance, kept latents, memory, warming."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from tests.engine_model import SHAPE, Model, order
+from triptych.engine import Guidance, memory
+from triptych.engine.kept import KeptLatents
+from triptych.engine.warming import Warming
+
+
+def latent(value: float) -> np.ndarray:
+    return np.full(SHAPE, value, np.float32)
+
+
+def test_guidance_covers_its_part_of_the_steps() -> None:
+    guidance = Guidance(4.0, 0.25, 0.75)
+    assert [guidance.guides(step, 8) for step in range(8)] == [
+        False,
+        False,
+        True,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_guidance_of_scale_one_is_none() -> None:
+    assert not Guidance(1.0).guides(0, 8)
+
+
+def test_guidance_leads_away_from_the_unconditional() -> None:
+    assert Guidance(3.0).apply(latent(1), latent(2))[0, 0, 0] == 4
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": 2}, {"steps": 5}, {"scale": 2.0}, {"sampler": "heun"}, {"context": 0.2}]
+)
+def test_orders_that_differ_in_anything_have_different_digests(changes: dict[str, object]) -> None:
+    assert order(1).digest == order(1).digest
+    assert order(**{"seed": 1, **changes}).digest != order(1).digest  # type: ignore[arg-type]
+
+
+def test_latents_asked_for_longest_ago_go_first() -> None:
+    kept = KeptLatents(max_bytes=3 * latent(0).nbytes)
+    for number in range(3):
+        kept.put(bytes([number]), latent(number))
+    assert kept.get(b"\x00") is not None
+    kept.put(b"\x03", latent(3))
+    assert kept.get(b"\x01") is None
+    found = kept.get(b"\x00")
+    assert found is not None
+    assert found[0, 0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        ValueError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes"),
+    ],
+)
+def test_the_backends_words_for_full_memory_are_known(error: Exception) -> None:
+    assert memory.is_exhausted(error)
+    assert not memory.is_exhausted(ValueError("shapes differ"))
+
+
+def test_the_peak_is_what_a_call_takes_more_than_before() -> None:
+    with memory.Peak() as peak:
+        block = np.ones(50 * 2**20, np.uint8)
+        time.sleep(0.05)
+        del block
+    assert 40 * 2**20 < peak.bytes < 200 * 2**20
+
+
+def test_memory_left_is_known_on_linux() -> None:
+    left = memory.available()
+    assert left is not None
+    assert left > 2**20
+
+
+class Sized(Model):
+    """A model with several batch sizes, of which only some gain."""
+
+    def __init__(self, gaining: int, long: bool = True) -> None:
+        super().__init__()
+        self.sizes = [2, 1, 4, 8, 16]
+        self.made: list[int] = []
+        self._gaining, self._long = gaining, long
+
+    def compile(self, shape: tuple[int, ...], rows: int) -> None:
+        self.made.append(rows)
+
+    def warm_sizes(self, shape: tuple[int, ...]) -> list[int]:
+        return sorted(rows for rows in self.made if rows in self.sizes)
+
+    def gains(self, shape: tuple[int, ...], rows: int, smaller: int) -> bool:
+        return rows <= self._gaining
+
+    def is_long(self, shape: tuple[int, ...], rows: int) -> bool:
+        return self._long
+
+
+def settled(model: Sized) -> tuple[int, int]:
+    warming = Warming(model, threading.Lock(), lambda: None)  # type: ignore[arg-type]
+    end = time.monotonic() + 10
+    while warming.progress()[0] < warming.progress()[1] and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(0.05)
+    warming.close()
+    return warming.progress()
+
+
+def test_batch_sizes_are_warmed_most_likely_first() -> None:
+    model = Sized(gaining=16)
+    assert settled(model) == (5, 5)
+    assert model.made == [2, 1, 4, 8, 16]
+
+
+def test_no_larger_batch_is_compiled_where_calls_are_long_and_the_last_gained_nothing() -> None:
+    model = Sized(gaining=4)
+    assert settled(model) == (4, 4)
+    assert model.made == [2, 1, 4, 8]
+
+
+def test_short_calls_are_tried_in_every_batch_size() -> None:
+    model = Sized(gaining=1, long=False)
+    assert settled(model) == (5, 5)
+
+
+def test_a_batch_that_cannot_be_compiled_is_given_up_with_the_larger_ones() -> None:
+    model = Sized(gaining=16)
+    compile_now = model.compile
+
+    def refuse(shape: tuple[int, ...], rows: int) -> None:
+        if rows == 8:
+            raise RuntimeError("no memory to compile")
+        compile_now(shape, rows)
+
+    model.compile = refuse  # type: ignore[method-assign]
+    assert settled(model) == (3, 3)
+
+
+def test_a_batch_that_would_take_half_the_memory_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Sized(gaining=16)
+    monkeypatch.setattr(memory, "available", lambda: 10 * 2**20)
+
+    def measure(shape: tuple[int, ...], rows: int) -> None:
+        block = np.ones(rows * 2**20, np.uint8)
+        time.sleep(0.03)
+        del block
+
+    model.measure = measure  # type: ignore[method-assign]
+    assert settled(model)[1] <= 3
