@@ -157,7 +157,7 @@ def fake_endpoint(bundle: Path, workplace: Path, **options: Any) -> Iterator[Fak
 
 def _serve(bundle: Path, port: int, home: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """The server's process: isolated, elsewhere, with an environment of its own."""
-    plain = {"PATH": os.environ["PATH"], "HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    plain = {"PATH": os.environ["PATH"], "HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3", "BATCH_ROWS": "2"}
     with (home / "log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-I", str(SERVER), str(bundle), str(port)],

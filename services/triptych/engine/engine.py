@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 
+from ..kept import KeptArrays
 from ..samplers import Latent, State
 from .choice import choose
 from .clients import Clients
 from .job import Job
-from .kept import KeptLatents
 from .order import Order
 from .ticket import Finish, Preview, Ticket
 from .unet import SMOOTHING, Unet
@@ -36,7 +36,7 @@ class Engine:
         self._jobs: list[Job] = []
         self._tickets: list[Ticket] = []
         self._clients = Clients()
-        self._kept = KeptLatents()
+        self._kept = KeptArrays()
         self._clock = 0
         self._device = threading.Lock()
         self.seconds_per_row = 0.0

@@ -8,8 +8,8 @@ import pytest
 
 from tests.engine_model import SHAPE, Model, order
 from triptych.engine import Guidance, memory
-from triptych.engine.kept import KeptLatents
 from triptych.engine.warming import Warming
+from triptych.kept import KeptArrays
 
 
 def latent(value: float) -> np.ndarray:
@@ -46,8 +46,8 @@ def test_orders_that_differ_in_anything_have_different_digests(changes: dict[str
     assert order(**{"seed": 1, **changes}).digest != order(1).digest  # type: ignore[arg-type]
 
 
-def test_latents_asked_for_longest_ago_go_first() -> None:
-    kept = KeptLatents(max_bytes=3 * latent(0).nbytes)
+def test_arrays_asked_for_longest_ago_go_first() -> None:
+    kept = KeptArrays(max_bytes=3 * latent(0).nbytes)
     for number in range(3):
         kept.put(bytes([number]), latent(number))
     assert kept.get(b"\x00") is not None
