@@ -36,6 +36,12 @@ STABLE_DIFFUSION = LinearPreview(
 published weights are needed for it."""
 
 TINY_PREVIEW = LinearPreview(
-    factors=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)), bias=(0.0, 0.0, 0.0)
+    factors=(
+        (-0.0497, 0.1630, 0.3356),
+        (0.0796, 0.0218, 0.2469),
+        (0.1286, 0.3436, 0.0940),
+        (-0.4674, -0.0971, -0.0352),
+    ),
+    bias=(0.2677, 0.1180, 0.1164),
 )
-"""Of the built-in model: `python -m training preview` fits it."""
+"""Of the built-in model, as `python -m training preview` fits it: on average 21 of 255 off the picture."""
