@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from triptych.engine import Engine, Guidance, Order, Ticket
-from triptych.engine.unet import Row, Shape
+from triptych.engine.unet import KEEPING, SHALLOW, Form, Found, Row, Shape
 from triptych.preview import STABLE_DIFFUSION
 from triptych.samplers import SAMPLERS, Denoising, Known, Latent, Noise
 from triptych.schedule import make_schedule
@@ -25,47 +25,56 @@ class Model:
     def __init__(
         self, capacity: int = 8, before: Callable[[Sequence[Row]], None] = lambda rows: None
     ) -> None:
-        self.native: Shape = SHAPE
+        self.native = Form(SHAPE)
         self.sizes = [2]
         self.calls: list[list[Row]] = []
         self.gate = threading.Event()
         self.gate.set()
         self.entered = threading.Semaphore(0)
         self.before = before
-        self.compiled: set[Shape] = {SHAPE}
-        self.has_room = True
+        self.compiled = {Form(SHAPE, run) for run in ("whole", KEEPING, SHALLOW)}
         self._capacity = capacity
 
-    def predict(self, rows: Sequence[Row]) -> list[Latent]:
+    def has_room(self, form: Form) -> bool:
+        return True
+
+    def predict(self, rows: Sequence[Row]) -> list[Found]:
         self.entered.release()
         assert self.gate.wait(30)
         self.before(rows)
         self.calls.append(list(rows))
-        return [_found(row) for row in rows]
+        return [_seen(row) for row in rows]
 
-    def ready(self, shape: Shape) -> bool:
-        return shape in self.compiled
+    def ready(self, form: Form) -> bool:
+        return form in self.compiled
 
-    def capacity(self, shape: Shape) -> int:
+    def capacity(self, form: Form) -> int:
         return self._capacity
 
-    def compile(self, shape: Shape, rows: int) -> None:
-        self.compiled.add(shape)
+    def compile(self, form: Form, rows: int) -> None:
+        self.compiled.add(form)
 
-    def measure(self, shape: Shape, rows: int) -> None:
+    def measure(self, form: Form, rows: int) -> None:
         """It takes no time."""
 
-    def warm_sizes(self, shape: Shape) -> list[int]:
+    def warm_sizes(self, form: Form) -> list[int]:
         return self.sizes
 
     def give_up(self, size: int) -> None:
         self.sizes = [rows for rows in self.sizes if rows < size]
 
-    def gains(self, shape: Shape, rows: int, smaller: int) -> bool:
+    def gains(self, form: Form, rows: int, smaller: int) -> bool:
         return True
 
-    def is_long(self, shape: Shape, rows: int) -> bool:
+    def is_long(self, form: Form, rows: int) -> bool:
         return False
+
+
+def _seen(row: Row) -> Found:
+    """Where the deep layers are not run, they stand in with what they found before."""
+    deep = row.deep if row.run == SHALLOW else 0.1 * row.latent
+    assert deep is not None
+    return Found(_found(row) + deep - 0.1 * row.latent, deep if row.run == KEEPING else None)
 
 
 def _found(row: Row) -> Latent:
@@ -88,10 +97,19 @@ def order(
     shape: Shape = SHAPE,
     known: Known | None = None,
     guidance: Guidance | None = None,
+    deep_interval: int = 1,
 ) -> Order:
     denoising = Denoising(SAMPLERS[sampler], make_schedule(steps), known=known)
     start = denoising.start(Noise.seeded(seed), shape)
-    return Order(denoising, start, CONTEXT + np.float32(context), CONTEXT, guidance or Guidance(scale))
+    return Order(
+        denoising,
+        start,
+        CONTEXT + np.float32(context),
+        CONTEXT,
+        guidance or Guidance(scale),
+        None,
+        deep_interval,
+    )
 
 
 def submit(engine: Engine, *orders: Order, client: str = "") -> Ticket:

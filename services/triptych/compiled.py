@@ -4,7 +4,8 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -47,7 +48,7 @@ class CompiledPart:
         self._limit = variant.max_compiled_sizes or (KEPT_SIZES if backend().SHARES_WEIGHTS else 1)
         self._sizes: OrderedDict[Shapes, dict[Shapes, Program]] = OrderedDict()
         self._changing = threading.Lock()
-        self._load = partial(load_part, variant, part)
+        self._load: Callable[[Report], keras.Model] = partial(load_part, variant, part)
         self._model: keras.Model | None = None
         arrays = list(inputs.values())
         if backend().KEEPS_PROGRAMS:
@@ -58,6 +59,19 @@ class CompiledPart:
     def __call__(self, **inputs: Array) -> npt.NDArray[np.float32]:
         arrays = list(inputs.values())
         return self._program(arrays, unreported)(arrays)
+
+    def seen_as(self, view: "Callable[[keras.Model], keras.Model]") -> "CompiledPart":
+        """The same model, changed: with the same weights, and programs of its own, none of them yet."""
+        other = copy(self)
+        other._sizes, other._changing, other._model = OrderedDict(), threading.Lock(), None
+        other._load = lambda report: view(self.model(report))
+        return other
+
+    def model(self, report: Report = unreported) -> "keras.Model":
+        """The model itself, which is loaded if it has not been."""
+        if self._model is None:
+            self._model = self._load(report)
+        return self._model
 
     @property
     def has_room(self) -> bool:
@@ -109,12 +123,11 @@ class CompiledPart:
         return program
 
     def _compiled(self, arrays: list[Array], report: Report) -> "Program":
-        if self._model is None:
-            self._model = self._load(report)
+        model = self.model(report)
         report("compiling", None)
         shapes = ", ".join(map(str, _shapes(arrays)))
         logger.info("compiling the %s for inputs of shapes %s", self._part, shapes)
-        program: Program = backend().compile_program(self._model, arrays, self._dtype)
+        program: Program = backend().compile_program(model, arrays, self._dtype)
         return program
 
 

@@ -49,7 +49,7 @@ class Denoiser:
             for index, seed in enumerate(settings.seeds)
         ]
         orders = [
-            Order(denoising, start, context, without, settings.guidance, conditioning)
+            Order(denoising, start, context, without, settings.guidance, conditioning, settings.deep_interval)
             for start, context, without in zip(starts, contexts, unconditional, strict=True)
         ]
         return self.engine.submit(

@@ -22,7 +22,16 @@ DTYPES = {
 }
 
 
-DENOISING_EXTRAS = ["seed", "noise", "sampler", "schedule", "guidance_interval", "client", "resume"]
+DENOISING_EXTRAS = [
+    "seed",
+    "noise",
+    "sampler",
+    "schedule",
+    "guidance_interval",
+    "deep_interval",
+    "client",
+    "resume",
+]
 """What every stage that denoises heeds."""
 
 

@@ -17,6 +17,7 @@ MAX_BATCH = 16
 MAX_STEPS = 250
 MAX_GUIDANCE = 100
 MAX_CLIENT = 200
+MAX_INTERVAL = 10
 OF_ONE_IMAGE = ("image", "mask")
 MAX_STATE_BYTES = 2**20
 """Of one picture's state, in which three latents are: 1024 pixels square make 0.8 MB."""
@@ -28,7 +29,8 @@ class DenoiseSettings:
 
     `guidance_scale` is how far to go towards the prompt, in the steps from `guidance_start` to
     `guidance_end` (shares of the denoising); `size` (height, width) in pixels; `strength` is how much of an
-    image given is made anew, 1 for all of it; `noise` names what seeds draw from; `client` is in whose
+    image given is made anew, 1 for all of it; in one call of `deep_interval` all of the model is run, in
+    the others its shallow layers; `noise` names what seeds draw from; `client` is in whose
     turn it is done; `resumed` are states to go on from.
     """
 
@@ -40,6 +42,7 @@ class DenoiseSettings:
     guidance_start: float = 0.0
     guidance_end: float = 1.0
     strength: float = 1.0
+    deep_interval: int = 1
     noise: str = NOISE
     client: str = ""
     resumed: list[State] | None = None
@@ -69,6 +72,7 @@ class DenoiseSettings:
             guidance_start=fields.number("guidance_start", 0, 0, 1),
             guidance_end=fields.number("guidance_end", 1, 0, 1),
             strength=fields.number("strength", 1, 0, 1),
+            deep_interval=fields.integer("deep_interval", 1, 1, MAX_INTERVAL),
             noise=fields.choice("noise", NOISE, NOISES),
             client=fields.text("client", "", MAX_CLIENT),
             resumed=_read_states(fields, variant.shapes("latent", size=size)["latent"], len(seeds), schedule),

@@ -7,7 +7,7 @@ from .job import Job
 
 
 def choose(jobs: Sequence[Job], served: Mapping[str, float], rows: int, clock: int) -> list[Job]:
-    """Of jobs of any shape those that share the next call, of so many rows at most, but one job at least.
+    """Of jobs of any form those that share the next call, of so many rows at most, but one job at least.
 
     Clients take turns: the one that has been served the fewest rows goes first. Of a client's jobs that goes
     first which suffers most from waiting, its time here compared with the work that it still needs; so a
@@ -24,7 +24,7 @@ def choose(jobs: Sequence[Job], served: Mapping[str, float], rows: int, clock: i
         job = queues[client].pop()
         if not queues[client]:
             del queues[client]
-        if not chosen or (job.shape == chosen[0].shape and job.width <= left):
+        if not chosen or (job.form == chosen[0].form and job.width <= left):
             chosen.append(job)
             left -= job.width
             turns[client] += job.width

@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 
 from ..kept import KeptArrays
-from ..samplers import Latent, State
+from ..samplers import State
 from .choice import choose
 from .clients import Clients
 from .job import Job
 from .order import Order
 from .ticket import Finish, Preview, Ticket
-from .unet import SMOOTHING, Unet
+from .unet import SMOOTHING, Found, Unet
 from .warming import Warming
 
 logger = logging.getLogger(__name__)
@@ -131,12 +131,12 @@ class Engine:
             self._settle(chosen)
 
     def _choose(self) -> list[Job]:
-        ready = [job for job in self._jobs if not job.over and self._unet.ready(job.shape)]
+        ready = [job for job in self._jobs if not job.over and self._unet.ready(job.form)]
         if not ready:
             return []
         first = choose(ready, self._clients.served, 1, self._clock)[0]
-        alike = [job for job in ready if job.shape == first.shape]
-        return choose(alike, self._clients.served, self._unet.capacity(first.shape), self._clock)
+        alike = [job for job in ready if job.form == first.form]
+        return choose(alike, self._clients.served, self._unet.capacity(first.form), self._clock)
 
     @staticmethod
     def _begin(chosen: list[Job]) -> set[Ticket]:
@@ -148,12 +148,12 @@ class Engine:
 
     def _have_compiled(self) -> list[Job]:
         """The jobs whose size cannot be compiled. Others' is, unless one has to go for it that is in use."""
-        unready = [job for job in self._jobs if not self._unet.ready(job.shape)]
-        busy = len(unready) < len(self._jobs) and not self._unet.has_room
+        unready = [job for job in self._jobs if not self._unet.ready(job.form)]
+        busy = len(unready) < len(self._jobs)
         for job in unready:
-            job.error = self.warming.errors.get(job.shape)
-            if not busy or time.monotonic() - job.came > PATIENCE:
-                self.warming.want(job.shape)
+            job.error = self.warming.errors.get(job.form)
+            if not busy or self._unet.has_room(job.form) or time.monotonic() - job.came > PATIENCE:
+                self.warming.want(job.form)
         return [job for job in unready if job.error]
 
     def _try(self, chosen: list[Job]) -> None:
@@ -168,10 +168,10 @@ class Engine:
             logger.exception("a call of the model failed")
             chosen[0].error = error
             return
-        for job, predictions in zip(chosen, found, strict=True):
-            job.step(predictions)
+        for job, own in zip(chosen, found, strict=True):
+            job.step(own)
 
-    def _call(self, chosen: list[Job]) -> list[list[Latent]]:
+    def _call(self, chosen: list[Job]) -> list[list[Found]]:
         """What the model finds for each of the jobs, in one call for all."""
         groups = [job.rows() for job in chosen]
         rows = [row for group in groups for row in group]

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..samplers import Latent, State
 from .order import Order
-from .unet import Row
+from .unet import KEEPING, SHALLOW, WHOLE, Form, Found, Row
 
 if TYPE_CHECKING:
     from .ticket import Ticket
@@ -29,6 +29,10 @@ class Job:
         self.began: float | None = None
         self.steps_done = 0
         self.error: BaseException | None = None
+        self.restart = state
+        """The latest state from which another engine comes to the same."""
+        self._calls = 0
+        self._deep: list[Latent] = []
         self._last: tuple[State, Latent] | None = None
         self._rows_from = _rows_from(order)
 
@@ -42,11 +46,23 @@ class Job:
         return self.finished or self.error is not None
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of what the model is shown: jobs of one shape can share a call."""
+    def form(self) -> Form:
+        """Of the rows of its next call: jobs of one form can share it."""
         height, width, channels = self.state.latent.shape
         beside = self.order.conditioning
-        return height, width, channels + (0 if beside is None else beside.shape[-1])
+        return Form((height, width, channels + (0 if beside is None else beside.shape[-1])), self.run)
+
+    @property
+    def run(self) -> str:
+        """How much of the model its next call runs: all of it now and then, else the shallow layers."""
+        if self.order.deep_interval == 1:
+            return WHOLE
+        return KEEPING if self._renews or len(self._deep) != self.width else SHALLOW
+
+    @property
+    def _renews(self) -> bool:
+        """Whether the next call begins an interval: from there nothing of before is needed."""
+        return self._calls % self.order.deep_interval == 0
 
     @property
     def width(self) -> int:
@@ -69,14 +85,23 @@ class Job:
             latent = np.concatenate([latent, order.conditioning], axis=-1)
         timestep = order.denoising.timestep(self.state)
         contexts = [order.unconditional, order.context][-self.width :]
-        return [Row(latent, timestep, context) for context in contexts]
+        run = self.run
+        kept = self._deep if run == SHALLOW else [None] * len(contexts)
+        return [
+            Row(latent, timestep, context, run, deep) for context, deep in zip(contexts, kept, strict=True)
+        ]
 
-    def step(self, predictions: list[Latent]) -> None:
+    def step(self, found: list[Found]) -> None:
         """Go on by what the model found in the rows."""
+        predictions = [one.noise for one in found]
+        self._deep = [one.deep for one in found if one.deep is not None] or self._deep
+        self._calls += 1
         guided = self.order.guidance.apply(*predictions) if len(predictions) == 2 else predictions[0]
         before, self._last = self.state, (self.state, guided)
         self.state = self.order.denoising.step(before, guided)
         self.steps_done += self.state.step - before.step
+        if self._renews:
+            self.restart = self.state
 
     def image(self) -> Latent:
         """The image that shows through the noise: what the model took for it in its last call."""

@@ -16,7 +16,8 @@ class Order:
     """One picture: from which state, how, and towards what.
 
     `context` and `unconditional` are float32 (77, width). `conditioning`, float32 (height, width, 5), is
-    what a UNet trained for inpainting is shown beside the latent.
+    what a UNet trained for inpainting is shown beside the latent. In one call of `deep_interval` the whole
+    model is run, in the others its shallow layers.
     """
 
     denoising: Denoising
@@ -25,6 +26,7 @@ class Order:
     unconditional: npt.NDArray[np.float32]
     guidance: Guidance
     conditioning: Latent | None = None
+    deep_interval: int = 1
 
     @property
     def steps(self) -> int:
@@ -46,6 +48,9 @@ class Order:
         ):
             whole.update(repr(array.shape).encode())
             whole.update(np.ascontiguousarray(array).data)
-        said = self.denoising.sampler, self.denoising.prediction, self.guidance, known and known.resamples
+        said = (
+            *(self.denoising.sampler, self.denoising.prediction, self.guidance, self.deep_interval),
+            known and known.resamples,
+        )
         whole.update(repr(said).encode())
         return whole.digest()

@@ -116,7 +116,10 @@ class Ticket:
         """Where each picture is, for another engine to go on from; see `requests.read_states`."""
         arrays: dict[str, Array] = {}
         for index, job in enumerate(self._jobs):
-            arrays |= {f"{index}.{name}": array for name, array in job.state.travelling().items()}
+            arrays |= {
+                f"{index}.{name}": array
+                for name, array in (job.state if job.finished else job.restart).travelling().items()
+            }
         return Tensors(arrays)
 
     @property

@@ -3,16 +3,18 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..compiled import Array, CompiledPart
+from ..models import deep
 from ..programs import backend
 from ..samplers import Latent
 from ..selection import batch_rows
-from ..variants import Variant
+from ..variants import LATENT_CHANNELS, Variant
 from ..weights import Report
 from .memory import is_exhausted
 
@@ -25,20 +27,44 @@ LONG_SECONDS = 0.5
 TRIALS = 3
 
 Shape = tuple[int, ...]
+WHOLE, KEEPING, SHALLOW = "whole", "keeping", "shallow"
+"""How much of the model is run: all, all with what its deep layers find kept, or without them."""
+VIEWS = {KEEPING: deep.keeping, SHALLOW: deep.shallow}
+
+
+class Form(NamedTuple):
+    """What rows that share a call have in common: the latent's shape, and how much of the model is run."""
+
+    shape: Shape
+    run: str = WHOLE
 
 
 @dataclass(frozen=True)
 class Row:
     """What the model is shown of one picture: `latent` float32 (height, width, channels), `context` float32
-    (77, width)."""
+    (77, width). `deep`, float32 (height, width, features), is what the deep layers found before."""
 
     latent: Latent
     timestep: float
     context: npt.NDArray[np.float32]
+    run: str = WHOLE
+    deep: Latent | None = None
+
+    @property
+    def form(self) -> Form:
+        return Form(self.latent.shape, self.run)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the model finds in a row: `noise` float32 (height, width, 4), and what it is to keep, if asked."""
+
+    noise: Latent
+    deep: Latent | None = None
 
 
 class Unet:
-    """Predictions for rows of one shape, in as few calls as is fastest.
+    """Predictions for rows of one form, in as few calls as is fastest.
 
     Batch sizes are 2 (a guided picture), 1, 4, 8 and so on. The first is compiled here, the others by whoever
     calls `compile`. Where each program would hold the weights once more, 1 is the only one: there two rows
@@ -50,112 +76,132 @@ class Unet:
         doublings = [2**power for power in range(2, most.bit_length()) if 2**power <= most]
         first = [rows for rows in (2, 1) if rows <= most]
         self.sizes: list[int] = [*first, *doublings] if backend().SHARES_WEIGHTS else [1]
-        self.native: Shape = (*variant.latent[:2], variant.unet_channels)
+        self.native = Form((*variant.latent[:2], variant.unet_channels))
         self._context = variant.context
-        self._part = CompiledPart(variant, "diffusion", self._example(self.native, self.sizes[0]), report)
-        self._seconds: dict[tuple[Shape, int], float] = {}
+        whole = CompiledPart(variant, "diffusion", self._example(self.native, self.sizes[0]), report)
+        self._parts = {WHOLE: whole, **{run: whole.seen_as(view) for run, view in VIEWS.items()}}
+        self._seconds: dict[tuple[Form, int], float] = {}
 
-    def ready(self, shape: Shape) -> bool:
-        """Whether rows of this shape can be predicted without compiling first."""
-        return any(self._part.has(**self._example(shape, rows)) for rows in self.sizes)
+    def ready(self, form: Form) -> bool:
+        """Whether rows of this form can be predicted without compiling first."""
+        return any(self._parts[form.run].has(**self._example(form, rows)) for rows in self.sizes)
 
-    @property
-    def has_room(self) -> bool:
-        """Whether another shape can be compiled and none goes for it."""
-        return self._part.has_room
+    def has_room(self, form: Form) -> bool:
+        """Whether a size of this form can be compiled and none goes for it."""
+        return self._parts[form.run].has_room
 
-    def compile(self, shape: Shape, rows: int) -> None:
-        """Have a program for so many rows of this shape."""
-        self._part(**self._example(shape, rows))
+    def compile(self, form: Form, rows: int) -> None:
+        """Have a program for so many rows of this form."""
+        self._parts[form.run](**self._example(form, rows))
 
-    def measure(self, shape: Shape, rows: int) -> None:
+    def measure(self, form: Form, rows: int) -> None:
         """Find out how long its call takes: the best of a few, as others may use the machine as well."""
-        example = self._example(shape, rows)
-        self._seconds[shape, rows] = min(
-            self._timed(example) for _ in range(1 if self.is_long(shape, max(1, rows // 2)) else TRIALS)
+        example = self._example(form, rows)
+        self._seconds[form, rows] = min(
+            self._timed(form, example) for _ in range(1 if self.is_long(form, max(1, rows // 2)) else TRIALS)
         )
 
-    def is_long(self, shape: Shape, rows: int) -> bool:
+    def is_long(self, form: Form, rows: int) -> bool:
         """Whether a call of so many rows is known to take long: then it fills the machine by itself."""
-        return self._seconds.get((shape, rows), 0.0) > LONG_SECONDS
+        return self._seconds.get((form, rows), 0.0) > LONG_SECONDS
 
-    def warm_sizes(self, shape: Shape) -> list[int]:
+    def warm_sizes(self, form: Form) -> list[int]:
         """The batch sizes that there is a program for, smallest first."""
-        return sorted(rows for rows in self.sizes if self._part.has(**self._example(shape, rows)))
+        return sorted(rows for rows in self.sizes if self._parts[form.run].has(**self._example(form, rows)))
 
-    def capacity(self, shape: Shape) -> int:
+    def capacity(self, form: Form) -> int:
         """How many rows a call should have: a larger batch only where it makes each row cheaper."""
-        warm = self.warm_sizes(shape)
+        warm = self.warm_sizes(form)
         best = warm[0]
         for rows in warm[1:]:
-            if self.gains(shape, rows, best):
+            if self.gains(form, rows, best):
                 best = rows
         return best
 
-    def gains(self, shape: Shape, rows: int, smaller: int) -> bool:
+    def gains(self, form: Form, rows: int, smaller: int) -> bool:
         """Whether each row is cheaper in the larger batch, as far as both have been measured."""
-        one, other = self._seconds.get((shape, rows)), self._seconds.get((shape, smaller))
+        one, other = self._seconds.get((form, rows)), self._seconds.get((form, smaller))
         return one is not None and other is not None and one / rows <= GAIN * other / smaller
 
-    def predict(self, rows: Sequence[Row]) -> list[Latent]:
-        """What the model finds in each of the rows, which have one shape. Raises what the backend raises.
+    def predict(self, rows: Sequence[Row]) -> list[Found]:
+        """What the model finds in each of the rows, which have one form. Raises what the backend raises.
 
         A batch size that memory does not suffice for is given up, and the rows go on in smaller ones.
         """
-        done: list[Latent] = []
+        done: list[Found] = []
         while len(done) < len(rows):
-            shape = rows[0].latent.shape
-            size = self._size(shape, len(rows) - len(done))
+            form = rows[0].form
+            size = self._size(form, len(rows) - len(done))
             try:
-                done += self._call(rows[len(done) : len(done) + size], shape, size)
+                done += self._call(rows[len(done) : len(done) + size], form, size)
             except Exception as error:
                 if size == 1 or not is_exhausted(error):
                     raise
                 self.give_up(size)
         return done
 
-    def _size(self, shape: Shape, count: int) -> int:
+    def _size(self, form: Form, count: int) -> int:
         """The batch size for the next of so many rows: without padding where that is as fast."""
-        warm = self.warm_sizes(shape) or self.sizes[:1]
+        warm = self.warm_sizes(form) or self.sizes[:1]
         enough = min((rows for rows in warm if rows >= count), default=warm[-1])
         below = max((rows for rows in warm if rows <= count), default=enough)
-        padded, whole = self._seconds.get((shape, enough)), self._seconds.get((shape, below))
+        padded, whole = self._seconds.get((form, enough)), self._seconds.get((form, below))
         if padded is None or whole is None or enough == below:
             return enough
-        rest = self._seconds.get((shape, min(warm, key=lambda rows: abs(rows - (count - below)))), whole)
+        rest = self._seconds.get((form, min(warm, key=lambda rows: abs(rows - (count - below)))), whole)
         return enough if padded <= whole + rest else below
 
-    def _call(self, rows: Sequence[Row], shape: Shape, size: int) -> list[Latent]:
+    def _call(self, rows: Sequence[Row], form: Form, size: int) -> list[Found]:
         padded = [*rows, *[rows[-1]] * (size - len(rows))]
+        inputs = {
+            "latent": np.stack([row.latent for row in padded]),
+            "timestep_embedding": np.concatenate([timestep_embedding(row.timestep) for row in padded]),
+            "context": np.stack([row.context for row in padded]),
+        }
+        if form.run == SHALLOW:
+            inputs["deep"] = np.stack([row.deep for row in padded if row.deep is not None])
         began = time.perf_counter()
-        predictions = self._part(
-            latent=np.stack([row.latent for row in padded]),
-            timestep_embedding=np.concatenate([timestep_embedding(row.timestep) for row in padded]),
-            context=np.stack([row.context for row in padded]),
-        )
-        self._note(shape, size, time.perf_counter() - began)
-        return list(predictions[: len(rows)])
+        found = self._parts[form.run](**inputs)
+        self._note(form, size, time.perf_counter() - began)
+        return [_found(one, form) for one in found[: len(rows)]]
 
-    def _timed(self, example: dict[str, Array]) -> float:
+    def _timed(self, form: Form, example: dict[str, Array]) -> float:
         began = time.perf_counter()
-        self._part(**example)
+        self._parts[form.run](**example)
         return time.perf_counter() - began
 
-    def _note(self, shape: Shape, size: int, seconds: float) -> None:
-        before = self._seconds.get((shape, size), seconds)
-        self._seconds[shape, size] = (1 - SMOOTHING) * before + SMOOTHING * seconds
+    def _note(self, form: Form, size: int, seconds: float) -> None:
+        before = self._seconds.get((form, size), seconds)
+        self._seconds[form, size] = (1 - SMOOTHING) * before + SMOOTHING * seconds
 
     def give_up(self, size: int) -> None:
         """Have no batches of so many rows or more."""
         self.sizes = [rows for rows in self.sizes if rows < size]
-        self._part.drop_batches(size)
+        for part in self._parts.values():
+            part.drop_batches(size)
 
-    def _example(self, shape: Shape, rows: int) -> dict[str, Array]:
-        return {
-            "latent": np.zeros((rows, *shape), np.float32),
+    def _example(self, form: Form, rows: int) -> dict[str, Array]:
+        example = {
+            "latent": np.zeros((rows, *form.shape), np.float32),
             "timestep_embedding": np.zeros((rows, TIMESTEP_WIDTH), np.float32),
             "context": np.zeros((rows, *self._context), np.float32),
         }
+        if form.run == SHALLOW:
+            features = self._deep_width
+            example["deep"] = np.zeros((rows, *form.shape[:2], features), np.float32)
+        return example
+
+    @cached_property
+    def _deep_width(self) -> int:
+        return deep.deep_width(self._parts[WHOLE].model())
+
+
+def _found(output: Array, form: Form) -> Found:
+    if form.run != KEEPING:
+        return Found(output)
+    height, width = form.shape[:2]
+    noise, features = np.split(output, [height * width * LATENT_CHANNELS])
+    return Found(noise.reshape(height, width, -1), features.reshape(height, width, -1))
 
 
 @lru_cache(4096)

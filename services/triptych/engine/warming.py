@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from . import memory
-from .unet import Shape, Unet
+from .unet import Form, Unet
 
 NICENESS = 10
 SHARE_OF_MEMORY = 0.5
@@ -24,10 +24,10 @@ class Warming:
         self._unet = unet
         self._device = device
         self._wake = wake
-        self._wanted: list[Shape] = []
+        self._wanted: list[Form] = []
         self._something = threading.Condition()
         self._bytes_per_row = 0.0
-        self.errors: dict[Shape, BaseException] = {}
+        self.errors: dict[Form, BaseException] = {}
         """Why a size could not be compiled."""
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="warming", daemon=True)
@@ -40,11 +40,11 @@ class Warming:
             self._something.notify()
         self._thread.join()
 
-    def want(self, shape: Shape) -> None:
-        """Have the shape's first program compiled, if nobody has asked for it yet."""
+    def want(self, form: Form) -> None:
+        """Have the form's first program compiled, if nobody has asked for it yet."""
         with self._something:
-            if shape not in self._wanted:
-                self._wanted.append(shape)
+            if form not in self._wanted:
+                self._wanted.append(form)
                 self._something.notify()
 
     def progress(self) -> tuple[int, int]:
@@ -88,12 +88,12 @@ class Warming:
 
     def _serve_wanted(self) -> None:
         while self._wanted:
-            shape = self._wanted[0]
+            form = self._wanted[0]
             try:
-                self._unet.compile(shape, self._unet.sizes[0])
+                self._unet.compile(form, self._unet.sizes[0])
             except Exception as error:
-                logger.exception("the size %s could not be compiled", shape)
-                self.errors[shape] = error
+                logger.exception("the size %s could not be compiled", form)
+                self.errors[form] = error
             with self._something:
-                self._wanted.remove(shape)
+                self._wanted.remove(form)
             self._wake()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine_model import SHAPE, Model, alone, engine_of, order, submit
 from triptych.engine import Guidance, Ticket
-from triptych.engine.unet import Row
+from triptych.engine.unet import Form, Row
 from triptych.preview import STABLE_DIFFUSION
 from triptych.samplers import Known, State
 from triptych.wire import Cancelled, Tensors
@@ -164,6 +164,41 @@ def test_another_engine_goes_on_from_where_one_was(sampler: str) -> None:
     assert len(second.calls) == 1
 
 
+def test_deep_layers_are_run_in_one_call_of_so_many() -> None:
+    model = Model()
+    submit(engine_of(model), order(steps=7, deep_interval=3)).latents()
+    runs = [rows[0].run for rows in model.calls]
+    assert runs == ["keeping", "shallow", "shallow", "keeping", "shallow", "shallow", "keeping"]
+
+
+def test_where_guidance_begins_or_ends_deep_layers_are_run_anew() -> None:
+    model = Model()
+    guidance = Guidance(3.0, 0.0, 0.5)
+    submit(engine_of(model), order(steps=4, deep_interval=4, guidance=guidance)).latents()
+    assert [(rows[0].run, len(rows)) for rows in model.calls] == [
+        ("keeping", 2),
+        ("shallow", 2),
+        ("keeping", 1),
+        ("shallow", 1),
+    ]
+
+
+def test_a_state_of_reused_features_is_one_that_needs_none_of_them() -> None:
+    one = order(3, steps=8, deep_interval=3)
+    tickets: list[Ticket] = []
+    seen: list[Tensors] = []
+    model = Model(before=lambda rows: seen.append(tickets[0].states()))
+    model.gate.clear()
+    tickets.append(submit(engine_of(model), one))
+    model.gate.set()
+    undisturbed = tickets[0].latents()
+    for states in seen:
+        state = State.of_travelled({name[2:]: array for name, array in states.items()}, SHAPE)
+        assert state.step % 3 == 0
+        ticket = engine_of(Model()).submit([one], [state], "", lambda x: Tensors(latent=x), STABLE_DIFFUSION)
+        np.testing.assert_array_equal(ticket.latents(), undisturbed)
+
+
 def test_a_call_that_fails_fails_those_in_it_and_nobody_else() -> None:
     def break_on_the_large(rows: Sequence[Row]) -> None:
         if any(row.context.mean() > 50 for row in rows):
@@ -219,11 +254,11 @@ def test_a_size_that_is_not_compiled_holds_up_nobody() -> None:
     tickets: list[Ticket] = []
     compile_now = model.compile
 
-    def compile_late(shape: tuple[int, ...], rows: int) -> None:
-        compiling.append(shape)
-        if shape == WIDE:
+    def compile_late(form: Form, rows: int) -> None:
+        compiling.append(form.shape)
+        if form.shape == WIDE:
             wait_until(lambda: tickets and tickets[0].done)
-        compile_now(shape, rows)
+        compile_now(form, rows)
 
     model.compile = compile_late  # type: ignore[method-assign]
     engine = engine_of(model)
@@ -236,8 +271,8 @@ def test_a_size_that_is_not_compiled_holds_up_nobody() -> None:
 def test_a_size_that_cannot_be_compiled_fails_its_requests_alone() -> None:
     model = Model()
 
-    def refuse(shape: tuple[int, ...], rows: int) -> None:
-        if shape == WIDE:
+    def refuse(form: Form, rows: int) -> None:
+        if form.shape == WIDE:
             raise ValueError("no program for this size")
 
     model.compile = refuse  # type: ignore[method-assign]

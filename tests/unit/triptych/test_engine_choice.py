@@ -6,6 +6,7 @@ from tests.engine_model import SHAPE, order
 from triptych.engine.choice import choose
 from triptych.engine.clients import Clients
 from triptych.engine.job import Job
+from triptych.engine.unet import Form, Found
 
 
 def job(seed: int, steps: int = 4, client: str = "", clock: int = 0, **changes: object) -> Job:
@@ -34,7 +35,7 @@ def test_a_narrow_one_takes_the_last_row() -> None:
     assert len(chosen(jobs, rows=3)) == 2
 
 
-def test_only_jobs_of_one_shape_share_a_call() -> None:
+def test_only_jobs_of_one_form_share_a_call() -> None:
     jobs = [job(0, clock=-9), job(1, shape=(8, 16, 4)), job(2)]
     assert sorted(chosen(jobs, rows=100)) == [0, 2]
 
@@ -57,7 +58,7 @@ def test_a_short_job_that_waited_as_long_goes_before_a_long_one() -> None:
 def test_a_job_that_is_nearly_done_is_not_left_for_one_that_just_came() -> None:
     nearly = job(0, steps=20)
     for _ in range(18):
-        nearly.step([row.latent for row in nearly.rows()])
+        nearly.step([Found(row.latent) for row in nearly.rows()])
     assert chosen([nearly, job(1, steps=4, clock=36)], rows=2, clock=36) == [0]
 
 
@@ -83,4 +84,4 @@ def test_rows_left_count_what_is_guided() -> None:
     assert job(0, steps=10).rows_left == 20
     assert job(0, steps=10, scale=1.0).rows_left == 10
     assert job(0, steps=10, sampler="heun").rows_left == 38
-    assert job(0).shape == SHAPE
+    assert job(0).form == Form(SHAPE)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.engine_model import SHAPE, Model, order
 from triptych.engine import Guidance, memory
+from triptych.engine.unet import Form
 from triptych.engine.warming import Warming
 from triptych.kept import KeptArrays
 
@@ -39,7 +40,8 @@ def test_guidance_leads_away_from_the_unconditional() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"seed": 2}, {"steps": 5}, {"scale": 2.0}, {"sampler": "heun"}, {"context": 0.2}]
+    "changes",
+    [{"seed": 2}, {"steps": 5}, {"scale": 2.0}, {"sampler": "heun"}, {"context": 0.2}, {"deep_interval": 2}],
 )
 def test_orders_that_differ_in_anything_have_different_digests(changes: dict[str, object]) -> None:
     assert order(1).digest == order(1).digest
@@ -94,16 +96,16 @@ class Sized(Model):
         self.made: list[int] = []
         self._gaining, self._long = gaining, long
 
-    def compile(self, shape: tuple[int, ...], rows: int) -> None:
+    def compile(self, form: Form, rows: int) -> None:
         self.made.append(rows)
 
-    def warm_sizes(self, shape: tuple[int, ...]) -> list[int]:
+    def warm_sizes(self, form: Form) -> list[int]:
         return sorted(rows for rows in self.made if rows in self.sizes)
 
-    def gains(self, shape: tuple[int, ...], rows: int, smaller: int) -> bool:
+    def gains(self, form: Form, rows: int, smaller: int) -> bool:
         return rows <= self._gaining
 
-    def is_long(self, shape: tuple[int, ...], rows: int) -> bool:
+    def is_long(self, form: Form, rows: int) -> bool:
         return self._long
 
 
@@ -138,10 +140,10 @@ def test_a_batch_that_cannot_be_compiled_is_given_up_with_the_larger_ones() -> N
     model = Sized(gaining=16)
     compile_now = model.compile
 
-    def refuse(shape: tuple[int, ...], rows: int) -> None:
+    def refuse(form: Form, rows: int) -> None:
         if rows == 8:
             raise RuntimeError("no memory to compile")
-        compile_now(shape, rows)
+        compile_now(form, rows)
 
     model.compile = refuse  # type: ignore[method-assign]
     assert settled(model) == (3, 3)
@@ -151,7 +153,7 @@ def test_a_batch_that_would_take_half_the_memory_is_not_tried(monkeypatch: pytes
     model = Sized(gaining=16)
     monkeypatch.setattr(memory, "available", lambda: 10 * 2**20)
 
-    def measure(shape: tuple[int, ...], rows: int) -> None:
+    def measure(form: Form, rows: int) -> None:
         block = np.ones(rows * 2**20, np.uint8)
         time.sleep(0.03)
         del block

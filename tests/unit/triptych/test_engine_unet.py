@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from triptych.decode import as_uint8
 from triptych.denoise import Denoiser
-from triptych.engine.unet import Row, Unet
+from triptych.engine.unet import KEEPING, SHALLOW, Row, Unet
 from triptych.requests import DenoiseSettings
 from triptych.samplers import SAMPLERS
 from triptych.schedule import make_schedule
@@ -31,6 +32,10 @@ def rows(count: int) -> list[Row]:
     return [Row(latent, 40.0 * index, CONTEXTS[index]) for index, latent in enumerate(latents)]
 
 
+def noises(unet: Unet, group: list[Row]) -> list[Any]:
+    return [found.noise for found in unet.predict(group)]
+
+
 def with_sizes(unet: Unet, monkeypatch: pytest.MonkeyPatch, *sizes: int) -> None:
     monkeypatch.setattr(unet, "sizes", list(sizes))
     for size in sizes:
@@ -39,7 +44,7 @@ def with_sizes(unet: Unet, monkeypatch: pytest.MonkeyPatch, *sizes: int) -> None
 
 def counted(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     calls: list[int] = []
-    part = unet._part
+    part = unet._parts["whole"]
 
     class Counted:
         def __call__(self, **inputs: Any) -> Any:
@@ -49,15 +54,15 @@ def counted(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         def __getattr__(self, name: str) -> Any:
             return getattr(part, name)
 
-    monkeypatch.setattr(unet, "_part", Counted())
+    monkeypatch.setitem(cast(dict[str, Any], unet._parts), "whole", Counted())
     return calls
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 9])
 def test_rows_come_to_the_same_in_any_batch(unet: Unet, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with_sizes(unet, monkeypatch, 2, 1, 4)
-    together = unet.predict(rows(count))
-    single = [unet.predict([row])[0] for row in rows(count)]
+    together = noises(unet, rows(count))
+    single = [noises(unet, [row])[0] for row in rows(count)]
     np.testing.assert_allclose(together, single, atol=2e-5)
 
 
@@ -65,49 +70,59 @@ def test_a_batch_size_that_is_slower_by_the_row_is_not_used(
     unet: Unet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_sizes(unet, monkeypatch, 2, 1, 4)
-    shape = unet.native
-    monkeypatch.setattr(unet, "_seconds", {(shape, 1): 1.0, (shape, 2): 1.2, (shape, 4): 2.4})
-    assert unet.capacity(shape) == 2
-    monkeypatch.setattr(unet, "_seconds", {(shape, 1): 1.0, (shape, 2): 1.2, (shape, 4): 1.3})
-    assert unet.capacity(shape) == 4
+    form = unet.native
+    monkeypatch.setattr(unet, "_seconds", {(form, 1): 1.0, (form, 2): 1.2, (form, 4): 2.4})
+    assert unet.capacity(form) == 2
+    monkeypatch.setattr(unet, "_seconds", {(form, 1): 1.0, (form, 2): 1.2, (form, 4): 1.3})
+    assert unet.capacity(form) == 4
 
 
 def test_rows_are_padded_only_where_that_is_faster(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> None:
     with_sizes(unet, monkeypatch, 2, 1, 4)
     calls = counted(unet, monkeypatch)
-    shape = unet.native
-    monkeypatch.setattr(unet, "_seconds", {(shape, 1): 1.0, (shape, 2): 1.9, (shape, 4): 4.0})
+    form = unet.native
+    monkeypatch.setattr(unet, "_seconds", {(form, 1): 1.0, (form, 2): 1.9, (form, 4): 4.0})
     unet.predict(rows(3))
     assert calls == [2, 1]
     calls.clear()
-    monkeypatch.setattr(unet, "_seconds", {(shape, 1): 1.0, (shape, 2): 1.2, (shape, 4): 1.3})
+    monkeypatch.setattr(unet, "_seconds", {(form, 1): 1.0, (form, 2): 1.2, (form, 4): 1.3})
     unet.predict(rows(3))
     assert calls == [4]
+
+
+def test_the_shallow_layers_with_what_the_deep_ones_find_come_to_the_whole(unet: Unet) -> None:
+    group = rows(2)
+    whole = noises(unet, group)
+    kept = unet.predict([replace(row, run=KEEPING) for row in group])
+    np.testing.assert_allclose([found.noise for found in kept], whole, atol=2e-5)
+    assert all(found.deep is not None and found.deep.shape == (8, 8, 64) for found in kept)
+    again = [replace(row, run=SHALLOW, deep=found.deep) for row, found in zip(group, kept, strict=True)]
+    np.testing.assert_allclose(noises(unet, again), whole, atol=2e-5)
 
 
 def test_where_memory_does_not_suffice_the_batch_is_halved_for_good(
     unet: Unet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_sizes(unet, monkeypatch, 2, 1, 4)
-    expected = unet.predict(rows(4))
+    expected = noises(unet, rows(4))
     call = unet._call
     tried: list[int] = []
 
-    def short_of_memory(group: Any, shape: Any, size: int) -> Any:
+    def short_of_memory(group: Any, form: Any, size: int) -> Any:
         tried.append(size)
         if size > 2:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes")
-        return call(group, shape, size)
+        return call(group, form, size)
 
     monkeypatch.setattr(unet, "_call", short_of_memory)
-    np.testing.assert_allclose(unet.predict(rows(4)), expected, atol=2e-5)
+    np.testing.assert_allclose(noises(unet, rows(4)), expected, atol=2e-5)
     unet.predict(rows(4))
     assert tried == [4, 2, 2, 2, 2]
     assert unet.sizes == [2, 1]
 
 
 def test_another_error_is_not_taken_for_want_of_memory(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(group: Any, shape: Any, size: int) -> Any:
+    def broken(group: Any, form: Any, size: int) -> Any:
         raise RuntimeError("the device is gone")
 
     monkeypatch.setattr(unet, "_call", broken)
