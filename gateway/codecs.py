@@ -31,11 +31,14 @@ from triptych.wire import (
     unpack,
 )
 
+from .events import MEDIA_TYPE as EVENT_STREAM
 from .info import Info, Size
 
 JSON = "application/json"
 ANYTHING = "*/*"
 """An endpoint's server looks media types up exactly, and takes this for JSON."""
+RESUME = "resume"
+"""The field of a state to go on from."""
 CONTEXTS = ("context", "unconditional_context")
 IMAGE = "image"
 CHANNELS = 3
@@ -71,16 +74,20 @@ class Answer(Protocol):
         """The pictures, uint8 (batch, height, width, 3); squares are supposed where no size is known."""
 
 
-def encode(payload: Mapping[str, Any], info: Info | None, choice: WireChoice) -> Body:
-    """The request for a stage that announces this; its `inputs` are a prompt or Tensors."""
+def encode(payload: Mapping[str, Any], info: Info | None, choice: WireChoice, streams: bool = False) -> Body:
+    """The request for a stage that announces this; its `inputs` are a prompt or Tensors. With `streams` the
+    answer comes at the end of events.
+
+    A state to go on from is too long for the header of safetensors, so that such a request is JSON.
+    """
     wire = info.wire if info else None
     if wire is None or MEDIA_TYPE not in wire.content_types or not choice.safetensors:
         return Body(_json(payload))
     dtype = choice.dtype if choice.dtype in wire.dtypes else "float32"
     files = f";{IMAGE_FORMAT}={choice.images}" if choice.images in wire.image_formats else ""
-    accept = f"{MEDIA_TYPE};dtype={dtype}{files}"
+    accept = f"{EVENT_STREAM if streams else MEDIA_TYPE};dtype={dtype}{files}"
     inputs = payload["inputs"]
-    if not isinstance(inputs, Tensors):
+    if not isinstance(inputs, Tensors) or RESUME in payload:
         return Body(_json(payload), accept=accept)
     fields = {name: value for name, value in payload.items() if name != "inputs"}
     return Body(pack(inputs, {FIELDS: json.dumps(fields)}, dtype), MEDIA_TYPE, accept)

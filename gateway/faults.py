@@ -13,13 +13,21 @@ from .errors import (
     StageUnavailable,
 )
 from .places import Place, is_hugging_face
-from .verdicts import BUSY, DOWN, FAILED, LATE, MISPLACED, PAUSED, UNAUTHORIZED, WAKING, Verdict
+from .verdicts import BUSY, DOWN, FAILED, LATE, MISPLACED, PAUSED, REFUSED, UNAUTHORIZED, WAKING, Verdict
 
 RETRY_AFTER = 5
 SHOWN_CHARACTERS = 300
 PLATFORM_CODES = ("SERVICE_UNAVAILABLE", "BAD_GATEWAY")
 """What Hugging Face's proxy says for an endpoint that is asleep or starting."""
 PROMPTED_STAGES = ("text_encoder", "all_in_one")
+CANCELLED = 499
+"""What a stage says of a request that somebody cancelled."""
+LACKED = {
+    "task": "encodes images",
+    "strength": "starts from a picture",
+    "soft_mask": "takes masks of greys",
+}
+"""What a stage with the extra does."""
 GATEWAY_FIELDS = {
     "inputs": "prompt",
     "batch_size": "num_images",
@@ -81,6 +89,10 @@ class Faults:
         todo = "Ask for fewer images, or raise STAGE_ANSWER_BYTES"
         return self.failed(f"answered more than {limit} bytes", todo, request)
 
+    def unusable(self, error: ValueError) -> StageFailed:
+        """The answer is not as it must be."""
+        return self.failed(f"answered what cannot be used: {error}", "Look at its log")
+
     def not_json(self, body: bytes) -> StageFailed:
         """The answer is not JSON."""
         todo = f"Check that {self._url_variable} is the address of a {self._stage} stage"
@@ -90,6 +102,12 @@ class Faults:
         """The address is that of another stage."""
         todo = f"Set {self._url_variable} to the address of the {self._stage} stage"
         return self.failed(f"says that it is the {name} stage", todo, "GET /info", MISPLACED)
+
+    def lacks(self, extra: str) -> StageUnavailable:
+        """It does not announce what a request cannot do without."""
+        what = f"does not announce that it {LACKED[extra]} (the extra {extra}), as a plain endpoint cannot"
+        todo = f"Set {self._url_variable} to a {self._stage} stage of this project"
+        return StageUnavailable(self._say("GET /info", what, todo), origin=self._origin, verdict=FAILED)
 
     def status(self, request: str, status: int, body: bytes, retry_after: str) -> GatewayError:
         """The answer has a status other than 200; with a plain endpoint, 400 stands for any fault."""
@@ -124,6 +142,8 @@ class Faults:
             return StageTimeout, DOWN, "Ask for fewer images or steps"
         if status == 429:
             return Overloaded, BUSY, "Try again later"
+        if status == CANCELLED:
+            return StageFailed, REFUSED, "Somebody cancelled it there: ask again if it is still wanted"
         if 300 <= status < 400:
             todo = f"Redirects are not followed: set {self._url_variable} to where the stage really is"
             return StageFailed, MISPLACED, todo

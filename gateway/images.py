@@ -1,6 +1,7 @@
 """Pictures and masks in and out: bounded before they are decoded, encoded with their parameters.
 
-Inside there is one mask convention: bool (height, width), True where the picture may be repainted.
+Inside there is one mask convention: bool (height, width), True where the picture may be repainted, or uint8
+of how much.
 """
 
 import base64
@@ -8,6 +9,7 @@ import binascii
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,8 +66,15 @@ def decode_picture(field: str, data: bytes, max_pixels: int) -> Picture:
     return Picture(np.asarray(image.convert("RGBA" if has_alpha else "RGB")), profile)
 
 
-def decode_mask(field: str, data: bytes, max_pixels: int, convention: str) -> Mask:
-    """Where to repaint, from a mask file in one of MASK_CONVENTIONS."""
+def fit(picture: Picture, size: tuple[int, int]) -> Pixels:
+    """uint8 (height, width, 3) of this (width, height): as large as covers it, and the middle of that."""
+    image = Image.fromarray(flatten(picture.pixels))
+    return np.asarray(ImageOps.fit(image, size, Image.Resampling.LANCZOS))
+
+
+def decode_greys(field: str, data: bytes, max_pixels: int, convention: str) -> Pixels:
+    """How much to repaint, uint8 (height, width), 255 being wholly, from a mask file in one of
+    MASK_CONVENTIONS."""
     image = _open(field, data, max_pixels)
     if convention == "transparent-is-repaint" and not image.has_transparency_data:
         raise InvalidRequest(
@@ -73,28 +82,41 @@ def decode_mask(field: str, data: bytes, max_pixels: int, convention: str) -> Ma
             f"got a picture without one.",
             field=field,
         )
-    return MASK_CONVENTIONS[convention](image)
+    return MASK_CONVENTIONS[convention].greys(image)
 
 
-def _white_is_repaint(image: Image.Image) -> Mask:
+def decode_mask(field: str, data: bytes, max_pixels: int, convention: str) -> Mask:
+    """Where to repaint, from such a file: every grey counts as the one or the other."""
+    greys = decode_greys(field, data, max_pixels, convention)
+    area: Mask = greys >= MASK_CONVENTIONS[convention].least
+    return area
+
+
+def _white_is_repaint(image: Image.Image) -> Pixels:
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    flat = Image.alpha_composite(black, image.convert("RGBA")).convert("L")
-    return np.asarray(flat) > 127
+    return np.asarray(Image.alpha_composite(black, image.convert("RGBA")).convert("L"))
 
 
-def _transparent_is_repaint(image: Image.Image) -> Mask:
-    return np.asarray(image.convert("RGBA"))[..., 3] < 128
+def _transparent_is_repaint(image: Image.Image) -> Pixels:
+    return 255 - np.asarray(image.convert("RGBA"))[..., 3]
 
 
-def _nonzero_is_keep(image: Image.Image) -> Mask:
-    black: Mask = np.asarray(image.convert("RGB")).max(axis=-1) == 0
-    return black
+def _nonzero_is_keep(image: Image.Image) -> Pixels:
+    brightest: Pixels = np.asarray(image.convert("RGB")).max(axis=-1)
+    return 255 - brightest
 
 
-MASK_CONVENTIONS: dict[str, Callable[[Image.Image], Mask]] = {
-    "white-is-repaint": _white_is_repaint,
-    "transparent-is-repaint": _transparent_is_repaint,
-    "nonzero-is-keep": _nonzero_is_keep,
+class Convention(NamedTuple):
+    """How much of a mask's pixel is to repaint, 0 to 255, and from how much on one is repainted wholly."""
+
+    greys: Callable[[Image.Image], Pixels]
+    least: int
+
+
+MASK_CONVENTIONS = {
+    "white-is-repaint": Convention(_white_is_repaint, 128),
+    "transparent-is-repaint": Convention(_transparent_is_repaint, 128),
+    "nonzero-is-keep": Convention(_nonzero_is_keep, 255),
 }
 
 

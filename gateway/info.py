@@ -82,6 +82,11 @@ class Announced(Info):
     model: Model
 
 
+def announces(info: Info | None, extra: str) -> bool:
+    """Whether the stage says that it does more than the contract in this."""
+    return info is not None and extra in info.extras
+
+
 def read_shapes(text: str) -> Shapes:
     """From `context=77x768,latent=64x64x4`; ValueError with a sentence."""
     shapes: Shapes = {}

@@ -19,9 +19,10 @@ from .agreement import agree, likely_shape
 from .codecs import CONTEXTS, Answer
 from .deadline import Deadline
 from .errors import StageFailed
-from .images import Picture, Pixels
+from .images import Picture, Pixels, fit
 from .info import LATENT_FACTOR, Infos, Size
 from .plan import Plan, make_plan, unheeded
+from .progress import Caller, Watcher
 from .requests import GenerateRequest, GenerateResult, Inpainting, StageCall
 from .routes import Route
 from .stages import Stages
@@ -35,16 +36,18 @@ Result = TypeVar("Result")
 class Pipeline:
     """Turns a request into pictures."""
 
-    def __init__(self, stages: Stages, seconds: float) -> None:
+    def __init__(self, stages: Stages, seconds: float, state_every: int) -> None:
         self._stages = stages
         self._seconds = seconds
+        self._state_every = state_every
 
-    async def generate(self, request: GenerateRequest) -> GenerateResult:
-        """Raises the gateway's errors: InvalidRequest, Overloaded, or a StageError."""
+    async def generate(self, request: GenerateRequest, watcher: Watcher | None = None) -> GenerateResult:
+        """The watcher is told how far it is. Raises the gateway's errors: InvalidRequest, Overloaded, or a
+        StageError."""
         started = time.monotonic()
         request = replace(request, model=self._stages.model(request.model))
-        way, deadline = self._way(request), Deadline(self._seconds)
-        routes = {stage.name: Route(stage, deadline) for stage in self._stages.pick(way, request.model)}
+        way = self._way(request)
+        routes = self._routes(request, way, Caller(request.client, watcher, self._state_every))
         infos = await agree(routes)
         denoiser = next(name for name in way if name in DENOISERS)
         run = Run(routes, make_plan(request, infos, denoiser), infos)
@@ -67,11 +70,18 @@ class Pipeline:
             ],
         )
 
+    def _routes(self, request: GenerateRequest, way: Sequence[str], caller: Caller) -> dict[str, Route]:
+        deadline, needs = Deadline(self._seconds), _needs(request)
+        return {
+            stage.name: Route(stage, deadline, caller, needs.get(stage.name, ()))
+            for stage in self._stages.pick(way, request.model)
+        }
+
     def _way(self, request: GenerateRequest) -> tuple[str, ...]:
         """The stages that this request passes through, in order."""
         if request.inpainting:
             return "text_encoder", "inpainting", "decoder"
-        if self._stages.all_in_one(request.model):
+        if request.image is None and self._stages.all_in_one(request.model):
             return ("all_in_one",)
         return "text_encoder", "diffusion", "decoder"
 
@@ -92,7 +102,8 @@ class Run:
         contexts = await self._encode()
         if self._request.inpainting and self.plan.size:
             return await self._inpaint(contexts, self._request.inpainting, self.plan.size)
-        latent = await self._denoise("diffusion", contexts, {})
+        start = await self._start(self._request.image, self.plan.size)
+        latent = await self._denoise("diffusion", Tensors({**contexts, **start}), {})
         return [Picture(pixels) for pixels in await self._decode(latent)]
 
     async def _all_in_one(self) -> list[Pixels]:
@@ -102,6 +113,16 @@ class Run:
     async def _encode(self) -> Tensors:
         return await self._post("text_encoder", self._prompts(), partial(self._tensors, names=CONTEXTS))
 
+    async def _start(self, image: Picture | None, size: Size | None) -> Tensors:
+        """The latent to begin with, the same for every picture; nothing where they begin with noise."""
+        if image is None or size is None:
+            return Tensors()
+        pixels = await asyncio.to_thread(fit, image, size)
+        inputs = Tensors(image=pixels[None])
+        payload = {"inputs": inputs, "batch_size": 1, "task": "encode", **self._size()}
+        encoded = await self._post("decoder", payload, partial(self._tensors, names=("latent",), batch=1))
+        return Tensors(latent=encoded["latent"].repeat(self._request.num_images, axis=0))
+
     async def _denoise(self, stage: str, inputs: Tensors, more: dict[str, Any]) -> Tensors:
         payload = {"inputs": inputs, **self._batch(), **self._denoising(), **self._size(), **more}
         return await self._post(stage, payload, partial(self._tensors, names=("latent",)))
@@ -109,12 +130,16 @@ class Run:
     async def _inpaint(self, contexts: Tensors, inpainting: Inpainting, size: Size) -> list[Picture]:
         window = Window.around(inpainting.repaint, size)
         tensors = await asyncio.to_thread(_tensors, window, inpainting)
-        latent = await self._denoise(
-            "inpainting", Tensors({**contexts, **tensors}), {"num_resamples": inpainting.num_resamples}
-        )
+        more: dict[str, Any] = {"num_resamples": inpainting.num_resamples}
+        if inpainting.greys is not None:
+            more["soft_mask"] = True
+        latent = await self._denoise("inpainting", Tensors({**contexts, **tensors}), more)
         painted = await self._decode(latent)
         return await asyncio.to_thread(
-            lambda: [window.paste(inpainting.picture, inpainting.repaint, pixels) for pixels in painted]
+            lambda: [
+                window.paste(inpainting.picture, inpainting.repaint, pixels, inpainting.greys)
+                for pixels in painted
+            ]
         )
 
     async def _decode(self, latent: Tensors) -> list[Pixels]:
@@ -145,22 +170,24 @@ class Run:
         return {"inputs": self._request.prompt, **self._batch(), **extras}
 
     def _denoising(self) -> dict[str, Any]:
-        asked = {"sampler": self._request.sampler, "schedule": self._request.schedule}
+        names = ("sampler", "schedule", "strength", "guidance_start", "guidance_end")
+        asked = {name: getattr(self._request, name) for name in names}
         return {
             "num_steps": self.plan.steps,
             "unconditional_guidance_scale": self.plan.guidance_scale,
             "seed": self.plan.seed,
-            **{name: value for name, value in asked.items() if value},
+            **{name: value for name, value in asked.items() if value is not None},
         }
 
-    async def _tensors(self, stage: str, answer: Answer, names: Sequence[str]) -> Tensors:
-        return Tensors({name: self._tensor(stage, answer, name) for name in names})
+    async def _tensors(self, stage: str, answer: Answer, names: Sequence[str], batch: int = 0) -> Tensors:
+        batch = batch or self._request.num_images
+        return Tensors({name: self._tensor(stage, answer, name, batch) for name in names})
 
-    def _tensor(self, stage: str, answer: Answer, name: str) -> Array:
+    def _tensor(self, stage: str, answer: Answer, name: str, batch: int) -> Array:
         """A float32 tensor of the answer, flat where no stage announces its shape."""
-        shape, likely = self._shape(stage, name), self._likely_shape(answer, name)
+        shape, likely = self._shape(stage, name), self._likely_shape(answer, name, batch)
         try:
-            tensor = answer.tensor(name, np.float32, shape and (self._request.num_images, *shape))
+            tensor = answer.tensor(name, np.float32, shape and (batch, *shape))
         except InvalidField as error:
             seemingly = f" (shape {list(likely)})" if likely else ""
             raise self._unusable(
@@ -180,10 +207,10 @@ class Run:
         width, height = self.plan.chosen_size
         return height // LATENT_FACTOR, width // LATENT_FACTOR, shape[-1]
 
-    def _likely_shape(self, answer: Answer, name: str) -> Shape | None:
+    def _likely_shape(self, answer: Answer, name: str, batch: int) -> Shape | None:
         """What the answer's length tells of its shape."""
         with suppress(InvalidField):
-            return likely_shape(name, answer.tensor(name, np.float32, None).size // self._request.num_images)
+            return likely_shape(name, answer.tensor(name, np.float32, None).size // batch)
         return None
 
     async def _images(self, stage: str, answer: Answer) -> list[Pixels]:
@@ -204,5 +231,14 @@ class Run:
 def _tensors(window: Window, inpainting: Inpainting) -> Tensors:
     """The image and the mask of the stage contract."""
     return Tensors(
-        image=window.picture_for_model(inpainting.picture), mask=window.keep_for_model(inpainting.repaint)
+        image=window.picture_for_model(inpainting.picture),
+        mask=window.keep_for_model(inpainting.repaint, inpainting.greys),
     )
+
+
+def _needs(request: GenerateRequest) -> dict[str, tuple[str, ...]]:
+    """Extras without which a stage would make another picture than the one that is asked for."""
+    if request.image is not None:
+        return {"diffusion": ("strength",), "decoder": ("task",)}
+    soft = request.inpainting is not None and request.inpainting.greys is not None
+    return {"inpainting": ("soft_mask",)} if soft else {}

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass, replace
 
 from .errors import InvalidRequest
-from .info import Info, Infos, Size
+from .info import Info, Infos, Size, announces
 from .requests import GenerateRequest
 from .sizes import settle_size
 
@@ -35,7 +35,7 @@ class Plan:
 
     def seeds(self, info: Info | None) -> list[int | None]:
         """Of each picture, None where the denoiser that made it does not announce that it obeys seeds."""
-        obeyed = _announces(info, "seed")
+        obeyed = announces(info, "seed")
         return [self.seed + index if obeyed else None for index in range(self.request.num_images)]
 
 
@@ -57,6 +57,7 @@ def _check_limits(request: GenerateRequest, infos: Infos, denoiser: str) -> None
     info = infos[denoiser]
     _check_range("num_images", request.num_images, min(batches, default=MAX_IMAGES))
     _check_range("steps", request.steps or 0, info.limits.get("num_steps", MAX_STEPS) if info else MAX_STEPS)
+    _check_interval(request)
     if request.seed is not None and request.seed + request.num_images - 1 > MAX_SEED:
         raise InvalidRequest(
             f"seed must be at most {MAX_SEED - request.num_images + 1} for {request.num_images} images, "
@@ -72,6 +73,13 @@ def _check_limits(request: GenerateRequest, infos: Infos, denoiser: str) -> None
 def _check_range(field: str, value: int, limit: int) -> None:
     if not 1 <= value <= limit:
         raise InvalidRequest(f"{field} must be 1 to {limit}; got {value}.", field=field)
+
+
+def _check_interval(request: GenerateRequest) -> None:
+    start, end = request.guidance_start, request.guidance_end
+    if start is not None and end is not None and start > end:
+        message = f"guidance_end must be at least guidance_start, {start:g}; got {end:g}."
+        raise InvalidRequest(message, field="guidance_end")
 
 
 def _check_known(field: str, value: str | None, known: list[str]) -> None:
@@ -97,6 +105,9 @@ def unheeded(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str]
         (denoiser, "seed", "seed", request.seed is not None),
         (denoiser, "sampler", "sampler", request.sampler is not None),
         (denoiser, "schedule", "schedule", request.schedule is not None),
+        (denoiser, "guidance_interval", "guidance_start", request.guidance_start is not None),
+        (denoiser, "guidance_interval", "guidance_end", request.guidance_end is not None),
+        (denoiser, "strength", "strength", request.strength is not None),
     ]
     if denoiser == "all_in_one":
         asked += [
@@ -107,9 +118,5 @@ def unheeded(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str]
         f"{field} was sent to the {stage} stage, which does not announce that it obeys it: "
         "it may have been ignored."
         for stage, extra, field, given in asked
-        if given and not _announces(infos[stage], extra)
+        if given and not announces(infos[stage], extra)
     ]
-
-
-def _announces(info: Info | None, extra: str) -> bool:
-    return info is not None and extra in info.extras

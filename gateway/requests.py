@@ -10,18 +10,25 @@ from .images import Picture
 
 @dataclass(frozen=True)
 class Inpainting:
-    """The picture to change and where: `repaint` is bool (height, width), True where it may change."""
+    """The picture to change and where: `repaint` is bool (height, width), True where it may change.
+
+    `greys` is uint8 (height, width), how much each pixel may, 255 being wholly; None where a pixel may
+    change or not.
+    """
 
     picture: Picture
     repaint: npt.NDArray[np.bool_]
     num_resamples: int = 1
+    greys: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
 class GenerateRequest:
     """What to make. None means that the stages decide; `size` is (width, height) in pixels.
 
-    `model` names a fine-tuned one beside the standard one, which is None.
+    `model` names a fine-tuned one beside the standard one, which is None. `image` is what to begin with, and
+    `strength`, from 0 to 1, how much of the denoising is done from there. Guidance is within the part of the
+    steps from `guidance_start` to `guidance_end`, of 0 to 1. `client` is who asks, for fairness between them.
     """
 
     prompt: str
@@ -35,12 +42,18 @@ class GenerateRequest:
     size: tuple[int, int] | None = None
     inpainting: Inpainting | None = None
     model: str | None = None
+    image: Picture | None = None
+    strength: float | None = None
+    guidance_start: float | None = None
+    guidance_end: float | None = None
+    client: str = ""
 
 
 @dataclass(frozen=True)
 class StageCall:
     """What one stage took: the replica that answered, bytes of both bodies, the model as announced.
 
+    `resumed_at` are the steps at which attempts went on from where the one before had been.
     `seconds` is wall clock from the first attempt to the answer. Of these, waiting is for other attempts, for
     an endpoint to wake, and in the stage's queue; computing is in its handler; the rest is on the wire. The
     last two are None where the stage does not announce them.
@@ -49,6 +62,7 @@ class StageCall:
     stage: str
     replica: str
     attempts: int
+    resumed_at: list[int]
     seconds: float
     seconds_waiting: float
     seconds_computing: float | None

@@ -14,9 +14,12 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from .codecs import RESUME
 from .deadline import Deadline
-from .errors import GatewayError, Origin, Overloaded, StageFailed, StageTimeout
-from .info import Info
+from .errors import GatewayError, InvalidRequest, Origin, Overloaded, StageFailed, StageTimeout
+from .info import Info, announces
+from .job import Job
+from .progress import NOBODY, Caller, Progress
 from .replicas import Read, Replica, Reply
 from .requests import StageCall
 from .stages import Stage
@@ -34,7 +37,9 @@ Result = TypeVar("Result")
 class Route:
     """Only the stage that failed is repeated, elsewhere if there is an elsewhere."""
 
-    def __init__(self, stage: Stage, deadline: Deadline) -> None:
+    def __init__(
+        self, stage: Stage, deadline: Deadline, caller: Caller = NOBODY, needs: Sequence[str] = ()
+    ) -> None:
         self.stage = stage
         self.info: Info | None = None
         """What the stage announces, as the replica says that was chosen first; it is what is planned with."""
@@ -42,6 +47,8 @@ class Route:
         """What the replica announces that did the work."""
         self.warnings: list[str] = []
         self._deadline = deadline
+        self._caller = caller
+        self._needs = needs
         self._replica: Replica | None = None
         self._failed: dict[Replica, Again] = {}
         self._failures = 0
@@ -50,26 +57,41 @@ class Route:
 
     async def ask_info(self) -> Info | None:
         """What the stage announces; None for a plain endpoint."""
-        self.info = self.served = await self._try(lambda replica: replica.info())
+        self.info = self.served = await self._try(self._ask_info)
         return self.info
+
+    async def _ask_info(self, replica: Replica) -> Info | None:
+        """Of one that announces what the request cannot do without."""
+        info = await replica.info()
+        for extra in self._needs:
+            if not announces(info, extra):
+                raise replica.faults.lacks(extra)
+        return info
 
     async def post(self, payload: dict[str, Any], read: Read) -> Reply:
         """One request of the stage contract; the reply's value is what `read` makes of it."""
+        job = Job(self.stage.name, self._caller)
 
         async def ask(replica: Replica) -> Reply:
-            self.served = await replica.info()
+            self.served = await self._ask_info(replica)
             self._check_fits(replica, self.served)
-            return await replica.post(payload, self._deadline, read)
+            try:
+                return await replica.post(payload, self._deadline, read, job)
+            except InvalidRequest as error:
+                if error.field != RESUME or not job.start_over():
+                    raise
+                return await replica.post(payload, self._deadline, read, job)
 
         reply = await self._try(ask)
         self._warn()
-        return Reply(reply.value, self._with_waiting(reply.call))
+        return Reply(reply.value, self._with_attempts(reply.call, job))
 
-    def _with_waiting(self, call: StageCall) -> StageCall:
+    def _with_attempts(self, call: StageCall, job: Job) -> StageCall:
         """The evidence of the attempt that succeeded, with what was before it."""
         return replace(
             call,
             attempts=self._failures + 1,
+            resumed_at=job.resumed_at,
             seconds=round(call.seconds + self._waited, 4),
             seconds_waiting=round(call.seconds_waiting + self._waited, 4),
         )
@@ -123,6 +145,7 @@ class Route:
         try:
             with replica.load.one_more():
                 if replica.condition == "waking":
+                    self._caller.notice(Progress(self.stage.name, "waking"))
                     await replica.wake(self._deadline)
                 self._began = time.monotonic()
                 return await ask(replica)

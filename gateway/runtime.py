@@ -7,6 +7,7 @@ from typing import cast
 
 from starlette.requests import Request
 
+from .background import Background
 from .connections import Connections
 from .errors import Overloaded
 from .metrics import Metrics
@@ -52,15 +53,17 @@ class Runtime:
     stages: Stages
     pipeline: Pipeline
     admission: Admission
+    background: Background
 
 
 @asynccontextmanager
 async def open_runtime(settings: Settings, metrics: Metrics) -> AsyncIterator[Runtime]:
     """The runtime, whose connections close with the context."""
-    async with Connections() as connections:
+    async with Connections() as connections, Background() as background:
         stages = Stages.from_settings(settings, connections, metrics)
         admission = Admission(settings.max_concurrent_requests, metrics)
-        yield Runtime(settings, metrics, stages, Pipeline(stages, settings.request_timeout), admission)
+        pipeline = Pipeline(stages, settings.request_timeout, settings.state_every)
+        yield Runtime(settings, metrics, stages, pipeline, admission, background)
 
 
 def runtime_of(request: Request) -> Runtime:

@@ -66,6 +66,13 @@ class Settings(Addresses, BaseSettings):
         description="A call that is cut off, or answered 502 or 504, after so many seconds of silence has "
         "met a proxy's time limit, and is not repeated there.",
     )
+    state_every: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="After how many steps a stage that can be resumed hands over where it is: where it "
+        "fails, so many at most are done again. 0: never.",
+    )
     plain_shapes: Annotated[Shapes, NoDecode] = Field(
         {},
         description="Shapes of what plain endpoints make, without the batch axis, such as "
@@ -80,7 +87,7 @@ class Settings(Addresses, BaseSettings):
     wire_format: Literal["safetensors", "base64"] = Field(
         "safetensors",
         description="How tensors travel to and from stages that announce more than the contract's base64, "
-        "which every other stage gets.",
+        "which every other stage gets; with `base64` stages tell no progress either, and are not resumed.",
     )
     wire_dtype: Literal["float32", "float16"] = Field(
         "float32",
@@ -108,7 +115,7 @@ class Settings(Addresses, BaseSettings):
     max_image_pixels: int = Field(
         16 * MEBIBYTE,
         ge=4096,
-        description="Largest image taken for inpainting, in pixels: width × height × num_images. "
+        description="Largest image taken, in pixels: width × height × num_images. "
         "Each takes about 20 bytes of memory while it is worked on.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

@@ -22,7 +22,7 @@ def settle_size(request: GenerateRequest, infos: Infos) -> tuple[Size | None, Si
     sized = {name: info for name, info in infos.items() if name not in UNSIZED_STAGES}
     own = _own_size(sized)
     if request.size is None or request.size == own:
-        return own or (CONTRACT_SIZE if request.inpainting else None), None
+        return own or (CONTRACT_SIZE if request.inpainting or request.image else None), None
     fixed = [name for name, info in sized.items() if info is None or info.sizes is None]
     common = None if fixed else common_sizes(info.sizes for info in sized.values() if info and info.sizes)
     if common and common.has(request.size):

@@ -11,7 +11,7 @@ from triptych.wire import Array, InvalidField
 
 from .codecs import Answer
 from .deadline import Deadline
-from .errors import Origin, StageUnavailable
+from .info import announces
 from .routes import Route
 from .stages import Stages
 
@@ -36,7 +36,7 @@ class RemoteVae:
         route = self._route()
         info = await route.ask_info()
         batch, height, width, _ = asked.shape
-        if not asked.is_uint8 and info is not None and IMAGE_DTYPE in info.extras:
+        if not asked.is_uint8 and announces(info, IMAGE_DTYPE):
             images = await _posted(
                 route, asked.payload, lambda answer: answer.tensor("image", np.float32, asked.shape)
             )
@@ -48,23 +48,17 @@ class RemoteVae:
 
     async def encode(self, asked: RemoteEncode) -> RemoteAnswer:
         """Raises InvalidRequest for a size that the decoder lacks, or a StageError."""
-        route = self._route()
-        info = await route.ask_info()
-        if info is None or TASK not in info.extras:
-            raise StageUnavailable(
-                "The decoder stage does not announce that it encodes images, as a plain endpoint cannot. Set "
-                "DECODER_URL to a decoder of this project.",
-                origin=Origin(DECODER, None),
-            )
+        route = self._route(TASK)
+        await route.ask_info()
         return asked.answer(
             await _posted(
                 route, asked.payload, lambda answer: answer.tensor("latent", np.float32, asked.shape)
             )
         )
 
-    def _route(self) -> Route:
+    def _route(self, *needs: str) -> Route:
         (stage,) = self._stages.pick([DECODER], None)
-        return Route(stage, Deadline(self._seconds))
+        return Route(stage, Deadline(self._seconds), needs=needs)
 
 
 async def _posted(route: Route, payload: dict[str, Any], make: Callable[[Answer], Array]) -> Array:

@@ -102,27 +102,40 @@ class Window:
         )
         return np.pad(shown, (self.rows.padding, self.columns.padding, (0, 0)), mode="edge")
 
-    def keep_for_model(self, repaint: Mask) -> Pixels:
-        """The stage's mask: uint8 (model height, model width, 1), 1 = keep, 0 = repaint.
+    def keep_for_model(self, repaint: Mask, greys: Pixels | None = None) -> Pixels:
+        """The stage's mask: uint8 (model height, model width, 1), 1 = keep, 0 = repaint, and with greys 255 =
+        keep, 0 = repaint wholly.
 
         The stage repaints a latent's block only where all of it may be repainted, so every block that the
-        area touches is opened whole.
+        area touches is opened whole. Greys are for the stage to make blocks of.
         """
+        if greys is not None:
+            return self._keep_by_greys(greys)
         area = repaint[self._there].astype(np.float32)
         opened = self.rows.blocks() @ area @ self.columns.blocks().T > 0
         pixels = opened.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
         keep = ~pixels[: self.rows.model_size, : self.columns.model_size]
         return keep.astype(np.uint8)[..., None]
 
-    def paste(self, picture: Picture, repaint: Mask, painted: Pixels) -> Picture:
+    def _keep_by_greys(self, greys: Pixels) -> Pixels:
+        shown = _resize(greys[self._there], self.columns.model.length, self.rows.model.length)
+        return 255 - np.pad(shown, (self.rows.padding, self.columns.padding))[..., None]
+
+    def paste(self, picture: Picture, repaint: Mask, painted: Pixels, greys: Pixels | None = None) -> Picture:
         """The picture with `painted`, as the model made it, inside the area; every other pixel untouched."""
         rows, columns = self.rows, self.columns
         part = painted[slice(*rows.model), slice(*columns.model)]
         patch = Image.fromarray(_resize(part, columns.picture.length, rows.picture.length))
         whole = Image.fromarray(picture.pixels)
-        weights = Image.fromarray(edge_weights(repaint[self._there], self._feather()))
+        weights = Image.fromarray(self._weights(repaint, greys))
         whole.paste(patch.convert(whole.mode), (columns.picture.start, rows.picture.start), weights)
         return Picture(np.asarray(whole), picture.profile)
+
+    def _weights(self, repaint: Mask, greys: Pixels | None) -> Pixels:
+        """How much of the new each pixel shows, 0 to 255: by the greys, or else with a feathered edge."""
+        if greys is not None:
+            return np.ascontiguousarray(greys[self._there])
+        return edge_weights(repaint[self._there], self._feather())
 
     def _feather(self) -> int:
         shorter = min(self.rows.picture.length, self.columns.picture.length)

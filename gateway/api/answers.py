@@ -12,10 +12,14 @@ from ..infotext import infotext
 from ..requests import GenerateRequest, GenerateResult
 from ..timing import entry
 from .accept import choose
-from .schemas import CallEvidence, Generated, GeneratedImage, TextToImage
+from .generated import CallEvidence, Generated, GeneratedImage
+from .schemas import TextToImage
+from .stream import MEDIA_TYPE as EVENT_STREAM
 
 JSON = "application/json"
 DEFAULT_FORMAT = "png"
+UNRELATED = {"image", "mask", "output_format", "preview_every", "on_disconnect"}
+"""Fields of a request that are no parameters of its pictures."""
 FORMATS = {media_type: output_format for output_format, media_type in MEDIA_TYPES.items()}
 
 
@@ -23,7 +27,7 @@ def answer_type(request: Request, body: TextToImage) -> str:
     """The media type to answer with, known before any work is done. Raises NotAcceptable."""
     accept = request.headers.get("accept", "")
     formats = [body.output_format] if body.output_format else list(MEDIA_TYPES)
-    offers = [JSON, *(MEDIA_TYPES[name] for name in formats if body.num_images == 1)]
+    offers = [JSON, *(MEDIA_TYPES[name] for name in formats if body.num_images == 1), EVENT_STREAM]
     chosen = choose(accept, offers)
     if chosen is None:
         several = ": several images come as JSON" if body.num_images > 1 else ""
@@ -52,7 +56,7 @@ def _encode(
 
 def _parameters(body: TextToImage, result: GenerateResult) -> dict[str, object]:
     """The request as it was carried out, less the pictures that came with it."""
-    asked = body.model_dump(exclude={"image", "mask", "output_format"})
+    asked = body.model_dump(exclude=UNRELATED)
     return {
         **asked,
         "steps": result.steps,

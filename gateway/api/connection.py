@@ -1,16 +1,31 @@
-"""Work that is only worth doing while somebody waits for it."""
+"""Work that is only worth doing while somebody waits for it, unless it is to be done all the same."""
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
+from ..background import Background
+
 Result = TypeVar("Result")
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The result of `work`, which is cancelled when the client leaves; then raises ClientDisconnect.
+def start(work: Coroutine[Any, Any, Result], entered: ExitStack) -> asyncio.Task[Result]:
+    """Begins the work. What was entered for it is left when it ends, however it ends."""
+    job, held = asyncio.ensure_future(work), entered.pop_all()
+    job.add_done_callback(lambda _: held.close())
+    return job
+
+
+async def while_connected(
+    request: Request,
+    work: "Coroutine[Any, Any, Result] | asyncio.Task[Result]",
+    background: Background | None = None,
+) -> Result:
+    """The result of `work`. When the client leaves it is cancelled, or left to the background if there is
+    one; then raises ClientDisconnect.
 
     The request's body must have been read: what comes after it can only be the client's leaving.
     """
@@ -21,9 +36,13 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
             raise ClientDisconnect
         return job.result()
     finally:
-        job.cancel()
         gone.cancel()
-        await asyncio.gather(job, gone, return_exceptions=True)
+        if background is None:
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
+        else:
+            background.leave(job)
+        await asyncio.gather(gone, return_exceptions=True)
 
 
 async def _disconnection(request: Request) -> None:

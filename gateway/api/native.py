@@ -1,31 +1,39 @@
-"""The gateway's own routes: text to image, and inpainting."""
+"""The gateway's own routes: text to image, image to image, and inpainting."""
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from ..errors import InvalidRequest
-from ..images import MEDIA_TYPES, decode_base64, decode_mask, decode_picture
+from ..images import MEDIA_TYPES, Picture, decode_base64, decode_greys, decode_mask, decode_picture
+from ..progress import Watcher
 from ..requests import Inpainting
 from ..runtime import runtime_of
 from .answers import JSON, answer_type, make_answer
 from .body import body_limits, read_json, read_json_or_form
-from .connection import while_connected
+from .connection import start, while_connected
+from .examples import IMAGE_TO_IMAGE_EXAMPLES, INPAINT_EXAMPLES, TEXT_TO_IMAGE_EXAMPLES
+from .generated import Generated
 from .rendering import ERROR_RESPONSES
-from .schemas import INPAINT_EXAMPLES, TEXT_TO_IMAGE_EXAMPLES, Generated, Inpaint, TextToImage
+from .schemas import NOTHING_GIVEN, Given, ImageToImage, Inpaint, TextToImage
+from .stream import MEDIA_TYPE as EVENT_STREAM
+from .stream import EventStream, Unread, tell
 
-FILES = frozenset({"image", "mask"})
+IMAGE = frozenset({"image"})
+IMAGE_AND_MASK = frozenset({"image", "mask"})
+"""The fields of a form that are files."""
 
 
 def _json_body(model: type[BaseModel], examples: dict[str, Any]) -> dict[str, Any]:
     return {JSON: {"schema": model.model_json_schema(), "examples": examples}}
 
 
-def _form_body(model: type[BaseModel]) -> dict[str, Any]:
+def _form_body(model: type[BaseModel], fields: frozenset[str]) -> dict[str, Any]:
     schema = model.model_json_schema()
-    files = {name: {**schema["properties"][name], "format": "binary"} for name in FILES}
+    files = {name: {**schema["properties"][name], "format": "binary"} for name in fields}
     return {"multipart/form-data": {"schema": {**schema, "properties": {**schema["properties"], **files}}}}
 
 
@@ -35,7 +43,10 @@ def _reads(content: dict[str, Any]) -> dict[str, Any]:
 
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": Generated, "content": {media_type: {} for media_type in MEDIA_TYPES.values()}},
+    200: {
+        "model": Generated,
+        "content": {media_type: {} for media_type in (*MEDIA_TYPES.values(), EVENT_STREAM)},
+    },
     **ERROR_RESPONSES,
 }
 
@@ -52,11 +63,33 @@ router = APIRouter(prefix="/v1", tags=["pictures"])
 async def txt2img(request: Request) -> Response:
     """Makes pictures of a prompt.
 
-    `Accept` chooses the answer: JSON with pictures, seeds and what each stage did, or one image file.
+    `Accept` chooses the answer: JSON with pictures, seeds and what each stage did; one image file; or
+    `text/event-stream`: events `progress` and, with `preview_every`, `preview` while it is under way, and as
+    the last one `result`, which is the JSON, or `error`.
     """
-    with runtime_of(request).admission.permit():
+    with ExitStack() as entered:
+        entered.enter_context(runtime_of(request).admission.permit())
         body = await read_json(request, TextToImage, body_limits(runtime_of(request).settings))
-        return await _answer(request, body, None)
+        return await _answer(request, body, NOTHING_GIVEN, entered)
+
+
+@router.post(
+    "/img2img",
+    response_model=None,
+    summary="Image to image",
+    responses=ANSWERS,
+    openapi_extra=_reads(
+        {**_json_body(ImageToImage, IMAGE_TO_IMAGE_EXAMPLES), **_form_body(ImageToImage, IMAGE)}
+    ),
+)
+async def img2img(request: Request) -> Response:
+    """Makes something new of a picture; `strength` says how much of it may change."""
+    with ExitStack() as entered:
+        entered.enter_context(runtime_of(request).admission.permit())
+        settings = runtime_of(request).settings
+        body = await read_json_or_form(request, ImageToImage, body_limits(settings), IMAGE)
+        image = await asyncio.to_thread(_picture, body.image, settings.max_image_pixels)
+        return await _answer(request, body, Given(image=image), entered)
 
 
 @router.post(
@@ -64,27 +97,46 @@ async def txt2img(request: Request) -> Response:
     response_model=None,
     summary="Inpainting",
     responses=ANSWERS,
-    openapi_extra=_reads({**_json_body(Inpaint, INPAINT_EXAMPLES), **_form_body(Inpaint)}),
+    openapi_extra=_reads({**_json_body(Inpaint, INPAINT_EXAMPLES), **_form_body(Inpaint, IMAGE_AND_MASK)}),
 )
 async def inpaint(request: Request) -> Response:
     """Makes something new in a part of a picture; every pixel outside that part stays as it was."""
-    with runtime_of(request).admission.permit():
-        body = await read_json_or_form(request, Inpaint, body_limits(runtime_of(request).settings), FILES)
-        most = runtime_of(request).settings.max_image_pixels // body.num_images
+    with ExitStack() as entered:
+        entered.enter_context(runtime_of(request).admission.permit())
+        settings = runtime_of(request).settings
+        body = await read_json_or_form(request, Inpaint, body_limits(settings), IMAGE_AND_MASK)
+        most = settings.max_image_pixels // body.num_images
         inpainting = await asyncio.to_thread(_inpainting, body, most)
-        return await _answer(request, body, inpainting)
+        return await _answer(request, body, Given(inpainting=inpainting), entered)
 
 
-async def _answer(request: Request, body: TextToImage, inpainting: Inpainting | None) -> Response:
-    media_type = answer_type(request, body)
-    asked = body.to_request(inpainting)
-    result = await while_connected(request, runtime_of(request).pipeline.generate(asked))
-    return await asyncio.to_thread(make_answer, request, body, asked, result, media_type)
+async def _answer(request: Request, body: TextToImage, given: Given, entered: ExitStack) -> Response:
+    """What was entered is left when the work is done, which may be after the client has left."""
+    media_type, background = answer_type(request, body), runtime_of(request).background
+    asked = body.to_request(request.client.host if request.client else "", given)
+    keep, unread = body.on_disconnect == "keep", Unread()
+
+    async def work(watcher: Watcher | None, media_type: str) -> Response:
+        result = await runtime_of(request).pipeline.generate(asked, watcher)
+        return await asyncio.to_thread(make_answer, request, body, asked, result, media_type)
+
+    if media_type != EVENT_STREAM:
+        job = start(work(None, media_type), entered)
+        return await while_connected(request, job, background if keep else None)
+    watcher, request_id = Watcher(unread.notice, body.preview_every), request.state.request_id
+    telling = start(tell(work(watcher, JSON), unread, request_id), entered)
+    return EventStream(telling, unread, background, keep, request_id)
+
+
+def _picture(text: str, max_pixels: int) -> Picture:
+    return decode_picture("image", decode_base64("image", text), max_pixels)
 
 
 def _inpainting(body: Inpaint, max_pixels: int) -> Inpainting:
-    picture = decode_picture("image", decode_base64("image", body.image), max_pixels)
-    repaint = decode_mask("mask", decode_base64("mask", body.mask), max_pixels, body.mask_convention)
+    picture = _picture(body.image, max_pixels)
+    mask = "mask", decode_base64("mask", body.mask), max_pixels, body.mask_convention
+    greys = decode_greys(*mask) if body.soft_mask else None
+    repaint = decode_mask(*mask) if greys is None else greys > 0
     height, width = repaint.shape
     if (width, height) != (picture.width, picture.height):
         raise InvalidRequest(
@@ -96,4 +148,4 @@ def _inpainting(body: Inpaint, max_pixels: int) -> Inpainting:
             f"mask must have something to repaint; with mask_convention {body.mask_convention} got nothing.",
             field="mask",
         )
-    return Inpainting(picture, repaint, body.num_resamples)
+    return Inpainting(picture, repaint, body.num_resamples, greys)

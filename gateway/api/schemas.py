@@ -1,12 +1,10 @@
-"""The native dialect's bodies, in and out, with examples that run."""
+"""The native dialect's requests."""
 
-import base64
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NamedTuple
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..images import MASK_CONVENTIONS, Picture, encode_picture
+from ..images import MASK_CONVENTIONS, Picture
 from ..plan import MAX_SEED
 from ..requests import GenerateRequest, Inpainting
 from .body import Must
@@ -16,6 +14,18 @@ MAX_IMAGES = 100
 MAX_GUIDANCE_SCALE = 100
 MAX_RESAMPLES = 10
 MAX_MODEL = 100
+MAX_PREVIEW_EVERY = 1000
+DEFAULT_STRENGTH = 0.75
+
+
+class Given(NamedTuple):
+    """What came as files, decoded."""
+
+    image: Picture | None = None
+    inpainting: Inpainting | None = None
+
+
+NOTHING_GIVEN = Given()
 
 
 class TextToImage(BaseModel):
@@ -93,7 +103,40 @@ class TextToImage(BaseModel):
         Must("png, webp, jpeg or null"),
     ] = None
 
-    def to_request(self, inpainting: Inpainting | None = None) -> GenerateRequest:
+    guidance_start: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Guidance begins after this part of the steps; null for 0."),
+        Must("a number from 0 to 1, or null"),
+    ] = None
+    guidance_end: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Guidance ends after this part of the steps; null for 1."),
+        Must("a number from 0 to 1, or null"),
+    ] = None
+    preview_every: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=MAX_PREVIEW_EVERY,
+            description="With `Accept: text/event-stream`, steps between two previews; 0 for none.",
+        ),
+        Must(f"a whole number from 0 to {MAX_PREVIEW_EVERY}"),
+    ] = 0
+    on_disconnect: Annotated[
+        Literal["cancel", "keep"],
+        Field(
+            description="Whether the work is given up, or finished, when the client leaves before its end."
+        ),
+        Must("cancel or keep"),
+    ] = "cancel"
+
+    @property
+    def chosen_strength(self) -> float | None:
+        """As the stages are told it; None where they begin with noise."""
+        return None
+
+    def to_request(self, client: str, given: Given = NOTHING_GIVEN) -> GenerateRequest:
+        """From this client, with what was decoded of the body's files."""
         return GenerateRequest(
             prompt=self.prompt,
             negative_prompt=self.negative_prompt,
@@ -104,9 +147,33 @@ class TextToImage(BaseModel):
             sampler=self.sampler,
             schedule=self.schedule,
             size=_size(self.size),
-            inpainting=inpainting,
+            inpainting=given.inpainting,
             model=self.model,
+            image=given.image,
+            strength=self.chosen_strength,
+            guidance_start=self.guidance_start,
+            guidance_end=self.guidance_end,
+            client=client,
         )
+
+
+class ImageToImage(TextToImage):
+    """What to make of a picture, which is fitted to the model's size: the middle of it, in the answer too."""
+
+    image: Annotated[
+        str,
+        Field(description="PNG, JPEG or WebP as base64 or data: URL; in a form, a file."),
+        Must("base64 of a PNG, JPEG or WebP file"),
+    ]
+    strength: Annotated[
+        float,
+        Field(ge=0, le=1, description="How much of it may change: the part of the steps that is done."),
+        Must("a number from 0 to 1"),
+    ] = DEFAULT_STRENGTH
+
+    @property
+    def chosen_strength(self) -> float | None:
+        return self.strength
 
 
 class Inpaint(TextToImage):
@@ -130,51 +197,25 @@ class Inpaint(TextToImage):
         ),
         Must(", ".join(MASK_CONVENTIONS)),
     ] = "white-is-repaint"
+    soft_mask: Annotated[
+        bool,
+        Field(description="Whether greys of the mask count: such pixels change by so much."),
+        Must("true or false"),
+    ] = False
+    strength: Annotated[
+        float,
+        Field(ge=0, le=1, description="How much of the masked part may change; 1: it begins with noise."),
+        Must("a number from 0 to 1"),
+    ] = 1
     num_resamples: Annotated[
         int,
         Field(ge=1, le=MAX_RESAMPLES, description="How often each step is repeated to blend old and new."),
         Must(f"a whole number from 1 to {MAX_RESAMPLES}"),
     ] = 1
 
-
-class GeneratedImage(BaseModel):
-    data: Annotated[str, Field(description="The file as base64.")]
-    media_type: str
-    seed: Annotated[int | None, Field(description="null where the stage does not say that it obeys seeds.")]
-    width: int
-    height: int
-
-
-class CallEvidence(BaseModel):
-    """What one stage did: where, in how many seconds, with how many bytes there and back, by which model."""
-
-    stage: str
-    replica: Annotated[str, Field(description="The address that gave the answer.")]
-    attempts: Annotated[int, Field(description="1 where the first replica that was asked gave it.")]
-    seconds: Annotated[float, Field(description="From the first attempt to the answer.")]
-    seconds_waiting: Annotated[
-        float,
-        Field(description="For attempts that failed, for an endpoint to wake, and in the stage's queue."),
-    ]
-    seconds_computing: Annotated[
-        float | None, Field(description="In the stage's handler; null for a plain endpoint.")
-    ]
-    seconds_on_the_wire: Annotated[float | None, Field(description="The rest; null for a plain endpoint.")]
-    bytes_sent: int
-    bytes_received: int
-    model: Annotated[str | None, Field(description="null for a plain endpoint.")]
-    model_hash: Annotated[str | None, Field(description="Of the stage's own part of the model.")]
-
-
-class Generated(BaseModel):
-    """The answer in JSON."""
-
-    id: Annotated[str, Field(description="The request id, also in x-request-id.")]
-    images: list[GeneratedImage]
-    parameters: Annotated[dict[str, Any], Field(description="The values that were really used.")]
-    stages: list[CallEvidence]
-    warnings: list[str]
-    seconds: float
+    @property
+    def chosen_strength(self) -> float | None:
+        return self.strength if self.strength < 1 else None
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
@@ -182,33 +223,3 @@ def _size(text: str | None) -> tuple[int, int] | None:
         return None
     width, height = text.split("x")
     return int(width), int(height)
-
-
-def _sample(ground: int, square: int) -> str:
-    """A small picture for the examples: a square in the middle of a ground, each of one brightness."""
-    pixels = np.full((64, 64, 3), ground, np.uint8)
-    pixels[16:48, 16:48] = square
-    return base64.b64encode(encode_picture(Picture(pixels), "png", {})).decode()
-
-
-TEXT_TO_IMAGE_EXAMPLES: dict[str, Any] = {
-    "the least": {"value": {"prompt": "a red apple"}},
-    "everything": {
-        "value": {
-            "prompt": "a red apple on a yellow background",
-            "negative_prompt": "green",
-            "num_images": 2,
-            "steps": 20,
-            "guidance_scale": 4.0,
-            "seed": 42,
-            "sampler": "ddim",
-            "schedule": "keras-cv",
-            "output_format": "png",
-        }
-    },
-}
-INPAINT_EXAMPLES: dict[str, Any] = {
-    "a square in the middle": {
-        "value": {"prompt": "a red apple", "seed": 42, "image": _sample(200, 160), "mask": _sample(0, 255)}
-    }
-}

@@ -53,9 +53,10 @@ def base64_of(array: npt.NDArray[Any]) -> str:
 class FakeStage:
     """One stage's answers. `plain` makes it a Hugging Face Endpoint's server: no /info, no /ready.
 
-    `responses` replaces the answer to a path, "/" being the contract's POST; `proxy` replaces every answer
-    while it gives one; delays are in seconds; `header` comes with the contract's answers. Kept for the test
-    to look at: the contract's requests, every path and its headers, how many clients left early.
+    `extras` are announced beside those that it always has. `responses` replaces the answer to a path, "/"
+    being the contract's POST; `proxy` replaces every answer while it gives one; delays are in seconds;
+    `header` comes with the contract's answers. Kept for the test to look at: the contract's requests, every
+    path and its headers, how many clients left early.
     """
 
     name: str
@@ -66,6 +67,7 @@ class FakeStage:
     info_delay: float = 0
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     sizes: dict[str, int] | None = None
+    extras: list[str] = field(default_factory=list)
     announces_as: str = ""
     responses: dict[str, Callable[[], Response]] = field(default_factory=dict)
     proxy: Callable[[], Response | None] = lambda: None
@@ -90,7 +92,7 @@ class FakeStage:
             "model": {"variant": "tiny", "name": "Triptych tiny", "hash": HASHES[self.name]},
             "shapes": {**SHAPES[self.name], **self.shapes},
             "limits": {"batch_size": 16, "prompt_tokens": 77},
-            "extras": EXTRAS[self.name],
+            "extras": [*EXTRAS[self.name], *self.extras],
             "dtype": "float32",
             "versions": {"triptych": "0.1.0", "backend": "openvino"},
         }
@@ -115,6 +117,8 @@ class FakeStage:
         if self.name == "text_encoder":
             context = base64_of(np.zeros((batch, *CONTEXT), np.float32))
             return {"context_b64str": context, "unconditional_context_b64str": context}
+        if data.get("task") == "encode":
+            return base64_of(np.ones((batch, height // 8, width // 8, 4), np.float32))
         if self.name in ("diffusion", "inpainting"):
             return base64_of(np.zeros((batch, height // 8, width // 8, 4), np.float32))
         return base64_of(np.full((batch, height, width, 3), PAINTED, np.uint8))
@@ -135,15 +139,23 @@ class FakeStage:
         body = {"stage": self.announces_as or self.name, "state": self.state, "progress": self.progress}
         return JSONResponse({**body, "error": None, "seconds": 1.0}, 200 if self.state == "warm" else 503)
 
+    def read(self, body: bytes) -> dict[str, Any]:
+        """The contract's request."""
+        data: dict[str, Any] = json.loads(body)
+        return data
+
     async def _post(self, request: Request) -> Response:
         path = self._note(request)
-        data = json.loads(await request.body())
+        data = self.read(await request.body())
         if instead := self.proxy():
             return instead
         self.requests.append(data)
         await self._wait(request)
         if path in self.responses:
             return self.responses[path]()
+        return self.respond(request, data)
+
+    def respond(self, request: Request, data: dict[str, Any]) -> Response:
         return JSONResponse(self.answer(data), headers=self.header)
 
     async def _wait(self, request: Request) -> None:

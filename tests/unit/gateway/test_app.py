@@ -30,11 +30,12 @@ def test_the_docs_need_no_other_host(gateway: httpx.Client) -> None:
     assert "http://" not in page
 
 
-def test_every_example_of_the_docs_runs(gateway: httpx.Client) -> None:
-    found = examples(gateway)
-    assert {path for path, _ in found} == {"/v1/txt2img", "/v1/inpaint"}
+def test_every_example_of_the_docs_runs(fresh_gateway: httpx.Client, fakes: Fakes) -> None:
+    fakes["diffusion"].extras, fakes["decoder"].extras = ["strength"], ["task"]
+    found = examples(fresh_gateway)
+    assert {path for path, _ in found} == {"/v1/txt2img", "/v1/img2img", "/v1/inpaint"}
     for path, body in found:
-        response = gateway.post(path, json=body)
+        response = fresh_gateway.post(path, json=body)
         assert response.status_code == 200, response.text
         assert response.json()["warnings"] == []
 

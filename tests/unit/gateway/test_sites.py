@@ -12,9 +12,11 @@ import pytest
 from gateway.codecs import WireChoice
 from gateway.connections import Connections
 from gateway.deadline import Deadline
+from gateway.job import Job
 from gateway.limits import CallLimits
 from gateway.metrics import Metrics
 from gateway.places import Place
+from gateway.progress import NOBODY
 from gateway.replicas import Replica
 from gateway.sites import Site, several
 from tests.unit.gateway.fakes import FakeStage, serving
@@ -145,7 +147,8 @@ def test_each_of_several_is_asked_by_the_name_of_all() -> None:
             one = site(connections, names, f"http://diffusion:{port}")
             await one.refresh()
             payload = {"inputs": [], "batch_size": 1}
-            replies = [await replica.post(payload, Deadline(10), read) for replica in one.replicas]
+            job = Job("diffusion", NOBODY)
+            replies = [await replica.post(payload, Deadline(10), read, job) for replica in one.replicas]
             return [reply.call.replica for reply in replies]
 
     with ExitStack() as servers:

@@ -1,0 +1,84 @@
+"""One stage's part of a request, over all the attempts at it: what is kept of how far it has come."""
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .codecs import RESUME
+from .events import PreviewEvent, ProgressEvent, StateEvent
+from .info import Info, announces
+from .progress import Caller, Progress
+
+EVENTS, JOB_ID, CLIENT = "events", "job_id", "client"
+"""Extras of a stage that streams its steps, and that knows requests and clients by their names."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A state of the denoising, after so many steps, as the stage with this model gave it."""
+
+    state: str
+    step: int
+    model_hash: str | None
+
+
+class Job:
+    """What the attempts at one stage share."""
+
+    def __init__(self, stage: str, caller: Caller) -> None:
+        self.resumed_at: list[int] = []
+        self._id = uuid.uuid4().hex
+        self._caller = caller
+        self._progress = Progress(stage, "running")
+        self._model_hash: str | None = None
+        self._kept: Kept | None = None
+
+    def fields(self, info: Info | None) -> dict[str, Any]:
+        """What the replica that announces this is told beside the request."""
+        extras = info.extras if info else []
+        said: dict[str, Any] = {}
+        if JOB_ID in extras:
+            said[JOB_ID] = self._id
+        if CLIENT in extras and self._caller.client:
+            said[CLIENT] = self._caller.client
+        if EVENTS in extras and self._caller.watcher and self._caller.watcher.preview_every:
+            said["preview_every"] = self._caller.watcher.preview_every
+        if self._keeps(info):
+            said["state_every"] = self._caller.state_every
+        self._model_hash = info.model.hash if info and info.model else None
+        if self._kept and RESUME in extras and self._kept.model_hash == self._model_hash:
+            said[RESUME] = self._kept.state
+            self.resumed_at.append(self._kept.step)
+        return said
+
+    def streams(self, info: Info | None) -> bool:
+        """Whether there is a use for the events of the replica that announces this."""
+        return announces(info, EVENTS) and (self._caller.watcher is not None or self._keeps(info))
+
+    def begin(self) -> None:
+        """An attempt begins at a stage that says no more until it is done."""
+        self._caller.notice(self._progress)
+
+    def start_over(self) -> bool:
+        """The state is of no use: from the beginning, then. False where the last attempt began there."""
+        if self._kept is None or not self.resumed_at:
+            return False
+        self._kept = None
+        self.resumed_at.pop()
+        return True
+
+    def hear(self, event: str, data: str) -> None:
+        """Of what the stage streams. ValueError where it makes no sense; an event of another name is none."""
+        if event == "state":
+            said = StateEvent.model_validate_json(data)
+            self._kept = Kept(said.state, said.step, self._model_hash)
+        elif event == "progress" and self._caller.watcher:
+            self._progress = Progress(self._progress.stage, **vars(ProgressEvent.model_validate_json(data)))
+            self._caller.notice(self._progress)
+        elif event == "preview" and self._caller.watcher:
+            preview = PreviewEvent.model_validate_json(data)
+            self._caller.notice(replace(self._progress, step=preview.step, previews=tuple(preview.images)))
+
+    def _keeps(self, info: Info | None) -> bool:
+        resumes = announces(info, EVENTS) and announces(info, RESUME)
+        return resumes and self._caller.state_every > 0
