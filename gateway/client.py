@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
+from httpx_sse import EventSource, connect_sse
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 POLL_SECONDS = 0.5
@@ -57,15 +58,16 @@ def _request(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def generate(url: str, request: dict[str, Any], wait: float) -> dict[str, Any]:
-    """The gateway's JSON answer, waited for with a display of what is going on. Raises ClientError."""
-    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    """The gateway's JSON answer, waited for with a display of how far it is. Raises ClientError."""
+    said = TextColumn("{task.description}", markup=False)
+    columns = SpinnerColumn(), said, BarColumn(), TimeElapsedColumn()
     display = Progress(*columns, console=Console(stderr=True), transient=True)
     try:
         with (
             display,
             httpx.Client(base_url=url, timeout=httpx.Timeout(None, connect=PROBE_SECONDS)) as client,
         ):
-            task = display.add_task("Asking whether the stages are ready")
+            task = display.add_task("Asking whether the stages are ready", total=None)
             until = time.monotonic() + wait
             while pending := _pending(client):
                 if time.monotonic() > until:
@@ -73,7 +75,8 @@ def generate(url: str, request: dict[str, Any], wait: float) -> dict[str, Any]:
                 display.update(task, description=f"Waiting for {pending}")
                 time.sleep(POLL_SECONDS)
             display.reset(task, description=f"Making {request['prompt']!r}")
-            return _answer(client.post("/v1/txt2img", json=request, headers={"Accept": "application/json"}))
+            with connect_sse(client, "POST", "/v1/txt2img", json=request) as source:
+                return _follow(source, display, task)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ClientError(f"No gateway answers at {url}: {error}. Start it with: make up") from None
 
@@ -102,13 +105,38 @@ def _replica_state(replica: dict[str, Any]) -> str:
     return f"{replica['state']}{percent}"
 
 
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    body = _json(response)
-    if response.status_code == 200:
-        return body
+def _follow(source: EventSource, display: Progress, task: TaskID) -> dict[str, Any]:
+    """The answer at the end of the events; those of how far it is are shown."""
+    if source.response.status_code != 200:
+        source.response.read()
+        raise _refused(source.response.status_code, _json(source.response))
+    for event in source.iter_sse():
+        data: dict[str, Any] = json.loads(event.data)
+        if event.event == "result":
+            return data
+        if event.event == "error":
+            raise _refused(data["status"], data)
+        if event.event == "progress":
+            display.update(task, description=_told(data), completed=data["step"], total=data["steps"] or None)
+    raise ClientError("The gateway broke off before the picture was done; its log says more. Try again.")
+
+
+def _told(progress: dict[str, Any]) -> str:
+    """How far it is, in words."""
+    stage = progress["stage"]
+    if progress["state"] == "queued":
+        return f"{stage}: waiting, {progress['ahead']} before it"
+    if progress["state"] == "waking":
+        return f"{stage}: waking up"
+    steps = f" step {progress['step']} of {progress['steps']}" if progress["steps"] else ""
+    left = progress["seconds_left"]
+    return f"{stage}{steps}" + (f", {left:.0f} s left" if left is not None else "")
+
+
+def _refused(status: int, body: dict[str, Any]) -> ClientError:
     error = body.get("error")
-    said = error.get("message") if isinstance(error, dict) else response.text[:300]
-    raise ClientError(f"The gateway answered {response.status_code}: {said}")
+    said = error.get("message") if isinstance(error, dict) else json.dumps(body)[:300]
+    return ClientError(f"The gateway answered {status}: {said}")
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

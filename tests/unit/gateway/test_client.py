@@ -5,16 +5,21 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from starlette.responses import JSONResponse
+from rich.progress import Progress
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
+from gateway import client
 from gateway.client import main
 from tests.running import ROOT, free_port, inherited_environment
 from tests.unit.gateway.conftest import Fakes, StartGateway
 from tests.unit.gateway.fakes import FakeStage, serving
 from tests.unit.gateway.pictures import opened
+from tests.unit.gateway.streams import StreamingStage
 
 
 def run(gateway: httpx.Client | str, out: Path, *more: str) -> None:
@@ -143,3 +148,41 @@ def test_it_runs_as_a_command(gateway: httpx.Client, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr.strip()) == (0, "")
     assert out.exists()
+
+
+def test_the_steps_are_shown_as_they_are_done(
+    start_gateway: StartGateway, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+    stage = StreamingStage("diffusion", pause=0.05)
+
+    class Watched(Progress):
+        def update(self, *args: Any, **fields: Any) -> None:
+            shown.append(str(fields["description"]))
+            super().update(*args, **fields)
+
+    with serving(stage.app()) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "Progress", Watched)
+        run(start_gateway(diffusion_url=url), tmp_path / "apple.png", "--steps", "3")
+    assert "diffusion: waiting, 1 before it" in shown
+    assert "diffusion step 3 of 3, 0 s left" in shown
+    assert shown[-1] == "decoder"
+
+
+def test_a_gateway_that_breaks_off_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ready = FakeStage("decoder")
+    ready.responses["/ready"] = lambda: JSONResponse({})
+    silent = Route("/v1/txt2img", lambda request: Response(media_type="text/event-stream"), methods=["POST"])
+    app = ready.app()
+    app.routes.append(silent)
+    with serving(app) as url:
+        assert "broke off before the picture was done" in complaint(capsys, url, tmp_path / "apple.png")
+
+
+def test_what_goes_wrong_on_the_way_is_told(
+    gateway: httpx.Client, fakes: Fakes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fakes["decoder"].responses["/"] = lambda: JSONResponse({"error": "out of paint"}, 500)
+    said = complaint(capsys, gateway, tmp_path / "apple.png")
+    assert said.strip().startswith("The gateway answered 502: The decoder stage was asked")
+    assert "out of paint" in said
