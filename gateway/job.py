@@ -12,6 +12,9 @@ from .progress import Caller, Progress
 EVENTS, JOB_ID, CLIENT = "events", "job_id", "client"
 """Extras of a stage that streams its steps, and that knows requests and clients by their names."""
 
+WORTH_SECONDS = 1.0
+"""Less work than this is done again sooner than it is worth events for, where nobody watches them."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -33,7 +36,13 @@ class Job:
         self._model_hash: str | None = None
         self._kept: Kept | None = None
 
-    def fields(self, info: Info | None) -> dict[str, Any]:
+    def streams(self, info: Info | None, seconds: float | None) -> bool:
+        """Whether there is a use for the events of the replica that announces this, and that will take so
+        many seconds, as far as that is known."""
+        lasts = seconds is None or seconds >= WORTH_SECONDS
+        return announces(info, EVENTS) and (self._caller.watcher is not None or (lasts and self._keeps(info)))
+
+    def fields(self, info: Info | None, streams: bool) -> dict[str, Any]:
         """What the replica that announces this is told beside the request."""
         extras = info.extras if info else []
         said: dict[str, Any] = {}
@@ -41,19 +50,15 @@ class Job:
             said[JOB_ID] = self._id
         if CLIENT in extras and self._caller.client:
             said[CLIENT] = self._caller.client
-        if EVENTS in extras and self._caller.watcher and self._caller.watcher.preview_every:
+        if streams and self._caller.watcher and self._caller.watcher.preview_every:
             said["preview_every"] = self._caller.watcher.preview_every
-        if self._keeps(info):
+        if streams and self._keeps(info):
             said["state_every"] = self._caller.state_every
         self._model_hash = info.model.hash if info and info.model else None
         if self._kept and RESUME in extras and self._kept.model_hash == self._model_hash:
             said[RESUME] = self._kept.state
             self.resumed_at.append(self._kept.step)
         return said
-
-    def streams(self, info: Info | None) -> bool:
-        """Whether there is a use for the events of the replica that announces this."""
-        return announces(info, EVENTS) and (self._caller.watcher is not None or self._keeps(info))
 
     def begin(self) -> None:
         """An attempt begins at a stage that says no more until it is done."""
@@ -80,5 +85,4 @@ class Job:
             self._caller.notice(replace(self._progress, step=preview.step, previews=tuple(preview.images)))
 
     def _keeps(self, info: Info | None) -> bool:
-        resumes = announces(info, EVENTS) and announces(info, RESUME)
-        return resumes and self._caller.state_every > 0
+        return announces(info, RESUME) and self._caller.state_every > 0

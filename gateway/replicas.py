@@ -27,6 +27,7 @@ from .job import Job
 from .limits import CallLimits
 from .load import Load
 from .metrics import Metrics
+from .pace import Pace
 from .places import Place, is_hugging_face
 from .received import Received
 from .requests import StageCall
@@ -77,6 +78,7 @@ class Replica:
         self._probe_seconds = min(PROBE_SECONDS, limits.seconds)
         self._info: Info | None = None
         self._info_expires = 0.0
+        self._pace = Pace()
         self._waking = Waking(self._is_awake)
 
     async def info(self) -> Info | None:
@@ -92,8 +94,8 @@ class Replica:
         What `read` cannot use is the replica's failure too. The job hears what the stage streams meanwhile.
         """
         started = time.monotonic()
-        asked = {**payload, **job.fields(self._info)}
-        streams = job.streams(self._info)
+        streams = self._limits.wire.safetensors and job.streams(self._info, self._pace.expect(payload))
+        asked = {**payload, **job.fields(self._info, streams)}
         body = codecs.encode(asked, self._info, self._limits.wire, streams)
         if not streams:
             job.begin()
@@ -104,6 +106,7 @@ class Replica:
                 received = await self._channel.receive(question, self._limits.answer_bytes, job.hear)
                 self.load.announced(received.queue)
                 value = await read(self._answer(received))
+            self._pace.note(asked, received.seconds.get("handler"))
             return Reply(value, self._evidence(started, body, received))
         except GatewayError as error:
             self.forget()

@@ -71,7 +71,7 @@ class Settings(Addresses, BaseSettings):
         ge=0,
         le=1000,
         description="After how many steps a stage that can be resumed hands over where it is: where it "
-        "fails, so many at most are done again. 0: never.",
+        "fails, so many at most are done again. 0: never; nor where all of them take less than a second.",
     )
     plain_shapes: Annotated[Shapes, NoDecode] = Field(
         {},

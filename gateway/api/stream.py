@@ -106,7 +106,8 @@ class EventStream(EventSourceResponse):
     async def _news(self) -> dict[str, str]:
         """Nothing where there is none for a while."""
         try:
-            return await asyncio.wait_for(self._unread.take(), HEARTBEAT_SECONDS)
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                return await self._unread.take()
         except TimeoutError:
             return {}
 

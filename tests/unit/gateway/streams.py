@@ -31,8 +31,8 @@ def event(name: str, data: dict[str, Any]) -> str:
 class StreamingStage(FakeStage):
     """Its steps take `pause` seconds each. After so many steps it breaks off (`dies_at`) or stops with a
     status (`fails_at`, `status`), once; `refuses` is what it says of a state to go on from. `chatter` comes
-    before the steps, and nothing after them if it is `mute`. Kept: the steps that it did, and the ports of
-    the gateway's ends of the connections.
+    before the steps, and nothing after them if it is `mute`. It says that it computed `handler_seconds`. Kept:
+    the steps that it did, and the ports of the gateway's ends of the connections.
     """
 
     pause: float = 0
@@ -42,6 +42,7 @@ class StreamingStage(FakeStage):
     refuses: str = ""
     chatter: str = ""
     mute: bool = False
+    handler_seconds: float = 0.02
     preview_bytes: int = 0
     ports: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
@@ -97,7 +98,9 @@ class StreamingStage(FakeStage):
         if self.mute:
             return
         tensors = base64.b64encode(self._latent(data)).decode()
-        yield event("answer", {"tensors": tensors, "timing": {"queue": 0.01, "handler": 0.02}})
+        yield event(
+            "answer", {"tensors": tensors, "timing": {"queue": 0.01, "handler": self.handler_seconds}}
+        )
 
     def _step(self, data: dict[str, Any], step: int, steps: int) -> str:
         told = {"state": "running", "ahead": 0, "step": step, "steps": steps, "seconds_left": 0.5}

@@ -64,7 +64,7 @@ def test_a_stage_that_streams_is_told_what_it_announces(gateway: httpx.Client, s
     (asked,) = stage[0].requests
     assert (asked["state_every"], asked["client"]) == (5, "127.0.0.1")
     assert len(asked["job_id"]) == 32
-    assert asked["inputs"] == ["context", "unconditional_context"]
+    assert sorted(asked["inputs"]) == ["context", "unconditional_context"]
     assert not {"preview_every", "resume"} & set(asked)
     assert stage[0].headers[-1]["accept"] == "text/event-stream;dtype=float32"
     assert evidence["seconds_waiting"] == pytest.approx(0.01, abs=0.005)
@@ -88,6 +88,18 @@ def test_events_are_not_asked_for_where_there_is_no_use_for_them(
     assert "state_every" not in stage[0].requests[0]
     list(streamed(gateway))
     assert stage[0].headers[-1]["accept"] == "text/event-stream;dtype=float32"
+
+
+def test_work_that_is_soon_done_again_is_not_kept(start_gateway: StartGateway, stage: Served) -> None:
+    gateway = start_gateway(diffusion_url=stage[1])
+    streams = [(made(gateway, steps=steps), stage[0].headers[-1]["accept"])[1][:4] for steps in (12, 12, 240)]
+    assert streams == ["text", "appl", "appl"]
+    stage[0].handler_seconds = 1.0
+    list(streamed(gateway, steps=12))
+    made(gateway, steps=12)
+    made(gateway, steps=11)
+    accepts = [headers["accept"][:4] for headers in stage[0].headers[-2:]]
+    assert accepts == ["text", "appl"]
 
 
 def test_the_contract_alone_has_no_events(start_gateway: StartGateway, stage: Served) -> None:
@@ -223,6 +235,7 @@ def test_events_of_other_names_and_comments_are_passed_over(gateway: httpx.Clien
 
 def test_an_event_is_bounded_and_the_stream_is_not(start_gateway: StartGateway, stage: Served) -> None:
     gateway = start_gateway(diffusion_url=stage[1], stage_attempts=1, stage_answer_bytes=2**20)
+    stage[0].handler_seconds = 10
     states = event("state", {"step": 1, "state": "A" * 400_000})
     stage[0].chatter = states * 10
     assert made(gateway)["bytes_received"] > 4_000_000
