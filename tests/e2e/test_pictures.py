@@ -2,12 +2,15 @@
 
 import base64
 import io
+import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import requests
+from httpx_sse import connect_sse
 from PIL import Image, ImageDraw
 
 from tests.conftest import StageUrl
@@ -61,6 +64,21 @@ def test_an_answer_tells_where_each_stage_ran_and_how_long(gateway_url: str) -> 
     ).json()
     assert [stage["stage"] for stage in answer["stages"]] == ["text_encoder", "diffusion", "decoder"]
     assert all(stage["seconds"] > 0 and stage["bytes_received"] > 0 for stage in answer["stages"])
+
+
+def test_a_picture_that_is_watched_is_the_same(gateway_url: str) -> None:
+    request = {"prompt": "a dog", "seed": 5, "steps": 5}
+    with (
+        httpx.Client(base_url=gateway_url, timeout=60) as client,
+        connect_sse(client, "POST", "/v1/txt2img", json=request) as source,
+    ):
+        events = [(event.event, json.loads(event.data)) for event in source.iter_sse()]
+    stages = list(dict.fromkeys(data["stage"] for name, data in events if name == "progress"))
+    assert stages[-1] == "decoder"
+    name, result = events[-1]
+    watched = Image.open(io.BytesIO(base64.b64decode(result["images"][0]["data"])))
+    assert name == "result"
+    assert np.array_equal(np.asarray(watched), np.asarray(picture(gateway_url, **request)))
 
 
 def test_inpainting_paints_inside_the_mask_and_leaves_the_rest_as_it_was(gateway_url: str) -> None:

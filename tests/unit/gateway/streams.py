@@ -31,8 +31,8 @@ def event(name: str, data: dict[str, Any]) -> str:
 class StreamingStage(FakeStage):
     """Its steps take `pause` seconds each. After so many steps it breaks off (`dies_at`) or stops with a
     status (`fails_at`, `status`), once; `refuses` is what it says of a state to go on from. `chatter` comes
-    before the steps, and nothing after them if it is `mute`. It says that it computed `handler_seconds`. Kept:
-    the steps that it did, and the ports of the gateway's ends of the connections.
+    before the steps, and nothing after them if it is `mute`. It says that it computed `handler_seconds`.
+    Kept: the steps that it did, and the ports of the gateway's ends of the connections.
     """
 
     pause: float = 0
