@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 from httpx_sse import connect_sse
 
 from gateway.api import stream as dialect
+from gateway.app import create_app
+from gateway.settings import Settings
 from tests.unit.gateway.conftest import Fakes, StartGateway
 from tests.unit.gateway.fakes import cold, serving, wait_until
 from tests.unit.gateway.pictures import noise, opened, text_of, white_box
@@ -213,3 +216,20 @@ def test_a_slow_reader_gets_the_newest_and_no_backlog(gateway: httpx.Client, sta
     assert len(previews) < 100
     assert previews[-1]["step"] == 200
     assert rest[-1][0] == "result"
+
+
+def test_a_gateway_that_stops_says_so_to_those_who_watch(
+    fakes: Fakes, urls: dict[str, str], url: str, stage: StreamingStage
+) -> None:
+    stage.pause = 30
+    others = {f"{name}_url": urls[name] for name in ("text_encoder", "inpainting", "decoder")}
+    app = create_app(Settings.model_validate({**others, "diffusion_url": url}))
+    with ExitStack() as running, ExitStack() as reading:
+        gateway = reading.enter_context(httpx.Client(base_url=running.enter_context(serving(app))))
+        source = reading.enter_context(connect_sse(gateway, "POST", "/v1/txt2img", json=APPLE))
+        events = events_of(source)
+        next(events)
+        running.close()
+        name, error = list(events)[-1]
+    assert (name, error["status"], error["error"]["type"]) == ("error", 503, "Stopping")
+    wait_until(lambda: stage.left == 1)
