@@ -13,7 +13,19 @@ from .errors import (
     StageUnavailable,
 )
 from .places import Place, is_hugging_face
-from .verdicts import BUSY, DOWN, FAILED, LATE, MISPLACED, PAUSED, REFUSED, UNAUTHORIZED, WAKING, Verdict
+from .verdicts import (
+    BUSY,
+    DOWN,
+    FAILED,
+    LATE,
+    LOST,
+    MISPLACED,
+    PAUSED,
+    REFUSED,
+    UNAUTHORIZED,
+    WAKING,
+    Verdict,
+)
 
 RETRY_AFTER = 5
 SHOWN_CHARACTERS = 300
@@ -70,10 +82,14 @@ class Faults:
         todo = "Look at the endpoint's page for why, or raise WAKE_TIMEOUT"
         return self._unavailable("GET /health", what, todo, LATE)
 
+    def stopped(self, request: str, body: bytes) -> StageUnavailable:
+        """It was told to stop in the middle of the answer."""
+        return self._unavailable(request, f"stopped midway: {error_text(body)}", "Start it again", LOST)
+
     def broken_off(self, request: str, error: Exception) -> StageFailed:
         """The connection ended before the answer did."""
         todo = "It may have been restarted or run out of memory: look at its log, then try again"
-        return self.failed(f"broke off: {_reason(error)}", todo, request, DOWN)
+        return self.failed(f"broke off: {_reason(error)}", todo, request, LOST)
 
     def cut(self, request: str, seconds: float, how: str) -> StageTimeout:
         """Something in between ended the call after a long silence."""

@@ -25,6 +25,8 @@ class Received:
     seconds: Mapping[str, float] = field(default_factory=dict)
     retry_after: str = ""
     queue: str = ""
+    midway: bool = False
+    """Whether the call had been taken, and was given up."""
 
     @classmethod
     def whole(cls, response: httpx.Response, body: bytes) -> "Received":
@@ -46,5 +48,5 @@ class Received:
         queue = response.headers.get(load.HEADER, "")
         if isinstance(said, ErrorEvent):
             body = json.dumps({"error": said.error}).encode()
-            return cls(said.status, codecs.JSON, body, size, queue=queue)
+            return cls(said.status, codecs.JSON, body, size, queue=queue, midway=True)
         return cls(200, TENSORS, said.tensors, size, vars(said.timing), queue=queue)

@@ -211,6 +211,8 @@ class Replica:
             raise self.faults.not_json(received.body) from None
 
     def _fault(self, request: str, received: Received) -> GatewayError:
+        if received.midway and received.status == 503:
+            return self.faults.stopped(request, received.body)
         return self.faults.status(request, received.status, received.body, received.retry_after)
 
     def _evidence(self, started: float, sent: Body, received: Received) -> StageCall:

@@ -10,7 +10,6 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception,
-    stop_after_attempt,
     wait_random_exponential,
 )
 
@@ -28,7 +27,8 @@ from .verdicts import MISPLACED, Again
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 2
-"""A stage that asks for more time than this is not waited for: the user is told to come again."""
+"""A stage that asks for more time than this is not waited for, unless work was lost: the user is told to come
+again."""
 BACKOFF = wait_random_exponential(multiplier=0.2, max=PATIENCE_SECONDS)
 
 Result = TypeVar("Result")
@@ -54,6 +54,8 @@ class Route:
         self._failures = 0
         self._began = 0.0
         self._waited = 0.0
+        self._losses = 0
+        self._patience: Deadline | None = None
 
     async def ask_info(self) -> Info | None:
         """What the stage announces; None for a plain endpoint."""
@@ -122,7 +124,7 @@ class Route:
     async def _try(self, ask: Callable[[Replica], Awaitable[Result]]) -> Result:
         """What a replica makes of it; the last error where none does."""
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(self.stage.attempts),
+            stop=self._gives_up,
             wait=self._pause,
             retry=retry_if_exception(self._may_repeat),
             reraise=True,
@@ -135,7 +137,7 @@ class Route:
             return result
         except GatewayError as error:
             if len(tried) > 1:
-                error.message += f" It was tried {len(tried)} times: {', '.join(tried)}."
+                error.message += f" It was tried {len(tried)} times: {', '.join(dict.fromkeys(tried))}."
             raise
 
     async def _attempt(self, ask: Callable[[Replica], Awaitable[Result]], tried: list[str]) -> Result:
@@ -152,6 +154,9 @@ class Route:
         except GatewayError as error:
             self._failures += 1
             self._failed[replica] = error.verdict.again
+            if error.verdict.midway:
+                self._losses += 1
+                self._patience = self._patience or Deadline(self.stage.limits.restart_seconds)
             logger.warning("attempt failed", extra={"replica": replica.url, "error": error.message})
             raise
 
@@ -171,13 +176,20 @@ class Route:
 
         return min(left, key=rank)
 
+    def _gives_up(self, state: RetryCallState) -> bool:
+        """After so many attempts; but a stage that went in the middle of the request may be coming back."""
+        if state.attempt_number < self.stage.limits.attempts:
+            return False
+        returning = self._patience is not None and self._patience.left > 0
+        return not returning or self._losses >= self.stage.limits.attempts
+
     def _may_repeat(self, error: BaseException) -> bool:
         if not isinstance(error, GatewayError) or not self._deadline.left:
             return False
         if error.verdict.again is Again.NOWHERE or self._elsewhere():
             return error.verdict.again is not Again.NOWHERE
-        patient = not isinstance(error, Overloaded) or (error.retry_after or 0) <= PATIENCE_SECONDS
-        return Again.ANYWHERE in self._failed.values() and patient
+        soon = not isinstance(error, Overloaded) or (error.retry_after or 0) <= PATIENCE_SECONDS
+        return Again.ANYWHERE in self._failed.values() and (soon or self._losses > 0)
 
     def _elsewhere(self) -> bool:
         return any(replica not in self._failed for replica in self.stage.known)

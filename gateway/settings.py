@@ -59,6 +59,13 @@ class Settings(Addresses, BaseSettings):
         le=3600,
         description="Seconds that a request is held for an endpoint that is asleep to wake.",
     )
+    restart_timeout: float = Field(
+        120,
+        ge=0,
+        le=3600,
+        description="Seconds that a request waits for a stage that went away in the middle of it to come "
+        "back, where no other can go on with it.",
+    )
     proxy_timeout: float = Field(
         50,
         gt=0,

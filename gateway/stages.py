@@ -19,10 +19,12 @@ from .states import state_of
 class Stage:
     """One stage of one model, `model` being None for the standard one."""
 
-    def __init__(self, name: str, sites: Sequence[Site], attempts: int, model: str | None = None) -> None:
+    def __init__(
+        self, name: str, sites: Sequence[Site], limits: CallLimits, model: str | None = None
+    ) -> None:
         self.name = name
         self.model = model
-        self.attempts = attempts
+        self.limits = limits
         self._sites = sites
 
     @property
@@ -55,6 +57,7 @@ class Stages:
             info_seconds=settings.stage_info_seconds,
             attempts=settings.stage_attempts,
             wake_seconds=settings.wake_timeout,
+            restart_seconds=settings.restart_timeout,
             silence_seconds=settings.proxy_timeout,
             shapes=settings.plain_shapes,
             wire=settings.wire_choice,
@@ -66,7 +69,7 @@ class Stages:
         def stages(model: str | None) -> list[Stage]:
             places = {name: settings.places(name, model) for name in STAGES}
             return [
-                Stage(name, [site(place) for place in found], limits.attempts, model)
+                Stage(name, [site(place) for place in found], limits, model)
                 for name, found in places.items()
                 if found
             ]

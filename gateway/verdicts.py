@@ -14,13 +14,14 @@ class Again(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """`counts`: too many of these in a row, and the replica is left alone for a while.
-
-    `state`: what the replica is in for the next `seconds`, during which others are asked instead.
+    """`counts`: too many of these in a row, and the replica is left alone for a while. `midway`: it had the
+    request when it went. `state`: what the replica is in for the next `seconds`, during which others are
+    asked instead.
     """
 
     again: Again
     counts: bool = False
+    midway: bool = False
     state: str = ""
     seconds: float = 0
 
@@ -29,7 +30,9 @@ REFUSED = Verdict(Again.NOWHERE)
 """The request itself is at fault: it would be refused everywhere."""
 BUSY = Verdict(Again.ANYWHERE)
 DOWN = Verdict(Again.ANYWHERE, counts=True)
-"""Not there, starting, or gone in the middle of an answer."""
+"""Not there, or starting."""
+LOST = Verdict(Again.ANYWHERE, counts=True, midway=True)
+"""Gone in the middle of an answer."""
 LATE = Verdict(Again.ELSEWHERE, counts=True)
 FAILED = Verdict(Again.ELSEWHERE)
 """It did its best with this request: asked again, it would fail again."""

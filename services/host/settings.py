@@ -31,7 +31,7 @@ class Settings(BaseSettings):
         32 * 1024 * 1024, ge=1, description="The largest request body taken; a larger one gets 413."
     )
     max_queue: int = Field(
-        16,
+        64,
         ge=0,
         description="How many requests may be there besides one, running or waiting; one more gets 429.",
     )

@@ -1,14 +1,11 @@
 """A stage in two places: one of them is killed in the middle of many requests, and comes back."""
 
 import base64
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,63 +13,13 @@ import pytest
 import requests
 
 from tests.conftest import StageUrl
-from tests.running import ROOT, free_port, inherited_environment, running_gateway
+from tests.e2e.mortal import RESTART_SECONDS, Diffusion, mortal_diffusion
+from tests.running import running_gateway
 
 REQUESTS = 40
 AT_ONCE = 6
 BEFORE_THE_KILL = 8
 """So many pictures are done before one of the two is killed."""
-RESTART_SECONDS = 60
-
-
-class Diffusion:
-    """A diffusion stage that the test kills and starts again, always on the same port."""
-
-    def __init__(self, log: Path) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        environment = {"STAGE": "diffusion", "PORT": str(self.port)}
-        with self._log.open("a") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "host"],
-                cwd=ROOT,
-                env={**inherited_environment(), **environment},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    def is_warm(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/ready", timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
-
-    def wait(self) -> None:
-        until = time.monotonic() + RESTART_SECONDS
-        while not self.is_warm():
-            assert time.monotonic() < until, self._log.read_text()[-2000:]
-            time.sleep(0.1)
-
-    def kill(self) -> None:
-        """As a machine that loses its power does: nothing under way is finished."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-
-
-@contextmanager
-def mortal_diffusion(log: Path) -> Iterator[Diffusion]:
-    stage = Diffusion(log)
-    stage.start()
-    try:
-        stage.wait()
-        yield stage
-    finally:
-        stage.kill()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A stage that streams its steps: what it is told, what is made of its events, and how another goes on."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from tests.unit.gateway.conftest import StartGateway
 from tests.unit.gateway.fakes import serving, wait_until
@@ -178,7 +179,7 @@ def test_a_state_goes_only_to_a_stage_that_can_use_it(
 
 @pytest.mark.parametrize(
     ("status", "expected", "kind"),
-    [(500, 502, "StageFailed"), (503, 503, "StageUnavailable"), (499, 502, "StageFailed")],
+    [(500, 502, "StageFailed"), (499, 502, "StageFailed")],
 )
 def test_an_error_at_the_end_of_a_stream_is_what_the_status_would_be(
     start_gateway: StartGateway, stage: Served, status: int, expected: int, kind: str
@@ -187,6 +188,13 @@ def test_an_error_at_the_end_of_a_stream_is_what_the_status_would_be(
     error = failure(start_gateway(diffusion_url=stage[1], stage_attempts=1))
     assert (error["status"], error["type"], error["stage"]) == (expected, kind, "diffusion")
     assert f"answered {status}: the server stops" in error["message"]
+
+
+def test_a_stage_that_is_stopped_midway_says_so(start_gateway: StartGateway, stage: Served) -> None:
+    stage[0].fails_at = 3
+    error = failure(start_gateway(diffusion_url=stage[1], stage_attempts=1, restart_timeout=0))
+    assert (error["status"], error["type"]) == (503, "StageUnavailable")
+    assert "stopped midway: the server stops" in error["message"]
 
 
 def test_what_somebody_cancelled_at_the_stage_is_not_done_elsewhere(
@@ -264,3 +272,37 @@ def test_many_streams_at_once_keep_apart(gateway: httpx.Client, stage: Served) -
     with ThreadPoolExecutor(6) as pool:
         all_of_them = list(pool.map(lambda steps: made(gateway, steps=steps), range(3, 9)))
     assert [evidence["attempts"] for evidence in all_of_them] == [1] * 6
+
+
+def test_a_sole_stage_that_goes_midway_is_waited_for_and_goes_on_where_it_was(
+    start_gateway: StartGateway, stage: Served
+) -> None:
+    fake, url = stage
+    fake.dies_at = 8
+    asked: list[int] = []
+
+    def starting() -> Response | None:
+        """503 to what comes after it went, for longer than the usual attempts last."""
+        asked.extend(fake.steps[-1:])
+        return JSONResponse({"error": "loading"}, 503) if asked.count(8) in range(1, 6) else None
+
+    fake.proxy = starting
+    call = made(start_gateway(diffusion_url=url, state_every=5, stage_attempts=2))
+    assert call["resumed_at"] == [5]
+    assert call["attempts"] > 5
+    assert fake.steps == [*range(1, 9), *range(6, 13)]
+
+
+def test_a_stage_that_is_not_there_to_begin_with_is_not_waited_for(start_gateway: StartGateway) -> None:
+    began = time.monotonic()
+    failure(start_gateway(diffusion_url="http://127.0.0.1:1", stage_attempts=2, restart_timeout=60))
+    assert time.monotonic() - began < 20
+
+
+def test_a_stage_is_waited_for_no_longer_than_the_setting_says(
+    start_gateway: StartGateway, stage: Served
+) -> None:
+    fake, url = stage
+    fake.dies_at = 3
+    gateway = start_gateway(diffusion_url=url, stage_attempts=1, restart_timeout=0)
+    assert failure(gateway)["type"] == "StageFailed"

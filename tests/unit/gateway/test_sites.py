@@ -21,7 +21,7 @@ from gateway.replicas import Replica
 from gateway.sites import Site, several
 from tests.unit.gateway.fakes import FakeStage, serving
 
-LIMITS = CallLimits(10, 2**20, 30, 4, 10, 50, {}, WireChoice())
+LIMITS = CallLimits(10, 2**20, 30, 4, 10, 0, 50, {}, WireChoice())
 
 
 def found(*addresses: str) -> list[tuple[Any, ...]]:
