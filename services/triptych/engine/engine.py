@@ -31,7 +31,7 @@ class Engine:
     """
 
     def __init__(self, unet: Unet) -> None:
-        self._unet = unet
+        self.unet = unet
         self._changed = threading.Condition()
         self._jobs: list[Job] = []
         self._tickets: list[Ticket] = []
@@ -131,12 +131,12 @@ class Engine:
             self._settle(chosen)
 
     def _choose(self) -> list[Job]:
-        ready = [job for job in self._jobs if not job.over and self._unet.ready(job.form)]
+        ready = [job for job in self._jobs if not job.over and self.unet.ready(job.form)]
         if not ready:
             return []
         first = choose(ready, self._clients.served, 1, self._clock)[0]
         alike = [job for job in ready if job.form == first.form]
-        return choose(alike, self._clients.served, self._unet.capacity(first.form), self._clock)
+        return choose(alike, self._clients.served, self.unet.capacity(first.form), self._clock)
 
     @staticmethod
     def _begin(chosen: list[Job]) -> set[Ticket]:
@@ -148,11 +148,11 @@ class Engine:
 
     def _have_compiled(self) -> list[Job]:
         """The jobs whose size cannot be compiled. Others' is, unless one has to go for it that is in use."""
-        unready = [job for job in self._jobs if not self._unet.ready(job.form)]
+        unready = [job for job in self._jobs if not self.unet.ready(job.form)]
         busy = len(unready) < len(self._jobs)
         for job in unready:
             job.error = self.warming.errors.get(job.form)
-            if not busy or self._unet.has_room(job.form) or time.monotonic() - job.came > PATIENCE:
+            if not busy or self.unet.has_room(job.form) or time.monotonic() - job.came > PATIENCE:
                 self.warming.want(job.form)
         return [job for job in unready if job.error]
 
@@ -177,7 +177,7 @@ class Engine:
         rows = [row for group in groups for row in group]
         began = time.monotonic()
         with self._device:
-            found = iter(self._unet.predict(rows))
+            found = iter(self.unet.predict(rows))
         self._note(len(rows), time.monotonic() - began)
         for job, group in zip(chosen, groups, strict=True):
             self._clients.serve(job.client, len(group))

@@ -78,13 +78,13 @@ class Unet:
         self.sizes: list[int] = [*first, *doublings] if backend().SHARES_WEIGHTS else [1]
         self.native = Form((*variant.latent[:2], variant.unet_channels))
         self._context = variant.context
-        whole = CompiledPart(variant, "diffusion", self._example(self.native, self.sizes[0]), report)
+        whole = CompiledPart(variant, "diffusion", self.example(self.native, self.sizes[0]), report)
         self._parts = {WHOLE: whole, **{run: whole.seen_as(view) for run, view in VIEWS.items()}}
         self._seconds: dict[tuple[Form, int], float] = {}
 
     def ready(self, form: Form) -> bool:
         """Whether rows of this form can be predicted without compiling first."""
-        return any(self._parts[form.run].has(**self._example(form, rows)) for rows in self.sizes)
+        return any(self._parts[form.run].has(**self.example(form, rows)) for rows in self.sizes)
 
     def has_room(self, form: Form) -> bool:
         """Whether a size of this form can be compiled and none goes for it."""
@@ -92,11 +92,15 @@ class Unet:
 
     def compile(self, form: Form, rows: int) -> None:
         """Have a program for so many rows of this form."""
-        self._parts[form.run](**self._example(form, rows))
+        self.run(form, self.example(form, rows))
+
+    def run(self, form: Form, inputs: dict[str, Array]) -> Array:
+        """One call for rows of this form."""
+        return self._parts[form.run](**inputs)
 
     def measure(self, form: Form, rows: int) -> None:
         """Find out how long its call takes: the best of a few, as others may use the machine as well."""
-        example = self._example(form, rows)
+        example = self.example(form, rows)
         self._seconds[form, rows] = min(
             self._timed(form, example) for _ in range(1 if self.is_long(form, max(1, rows // 2)) else TRIALS)
         )
@@ -107,7 +111,7 @@ class Unet:
 
     def warm_sizes(self, form: Form) -> list[int]:
         """The batch sizes that there is a program for, smallest first."""
-        return sorted(rows for rows in self.sizes if self._parts[form.run].has(**self._example(form, rows)))
+        return sorted(rows for rows in self.sizes if self._parts[form.run].has(**self.example(form, rows)))
 
     def capacity(self, form: Form) -> int:
         """How many rows a call should have: a larger batch only where it makes each row cheaper."""
@@ -161,13 +165,13 @@ class Unet:
         if form.run == SHALLOW:
             inputs["deep"] = np.stack([row.deep for row in padded if row.deep is not None])
         began = time.perf_counter()
-        found = self._parts[form.run](**inputs)
+        found = self.run(form, inputs)
         self._note(form, size, time.perf_counter() - began)
         return [_found(one, form) for one in found[: len(rows)]]
 
     def _timed(self, form: Form, example: dict[str, Array]) -> float:
         began = time.perf_counter()
-        self._parts[form.run](**example)
+        self.run(form, example)
         return time.perf_counter() - began
 
     def _note(self, form: Form, size: int, seconds: float) -> None:
@@ -180,7 +184,8 @@ class Unet:
         for part in self._parts.values():
             part.drop_batches(size)
 
-    def _example(self, form: Form, rows: int) -> dict[str, Array]:
+    def example(self, form: Form, rows: int) -> dict[str, Array]:
+        """Inputs for so many rows of this form, all zero."""
         example = {
             "latent": np.zeros((rows, *form.shape), np.float32),
             "timestep_embedding": np.zeros((rows, TIMESTEP_WIDTH), np.float32),
