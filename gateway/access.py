@@ -56,12 +56,12 @@ class AccessLog:
         except asyncio.CancelledError:
             if exchange.status != CLIENT_GONE:
                 raise
-            await stopping(exchange.request_id)(scope, receive, send_noting)
+            await stopping(exchange.request_id, scope["path"])(scope, receive, send_noting)
         except Exception:
             logger.exception("A fault of the gateway's own", extra={"request_id": exchange.request_id})
             if exchange.status != CLIENT_GONE:
                 raise
-            await internal_error(exchange.request_id)(scope, receive, send_noting)
+            await internal_error(exchange.request_id, scope["path"])(scope, receive, send_noting)
         finally:
             self._note(scope, exchange, time.monotonic() - started)
 

@@ -49,13 +49,13 @@ def create_app(settings: Settings) -> FastAPI:
 
 async def _gateway_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GatewayError)
-    return render_error(error, request.state.request_id)
+    return render_error(error, request.state.request_id, request.url.path)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    headers = dict(error.headers or {})
-    return route_error(error.status_code, request.method, request.url.path, request.state.request_id, headers)
+    headers, asked = dict(error.headers or {}), (request.method, request.url.path, request.state.request_id)
+    return route_error(error.status_code, *asked, headers, error.detail)
 
 
 async def _client_gone(request: Request, error: Exception) -> Response:

@@ -43,6 +43,11 @@ class Picture:
     def height(self) -> int:
         return int(self.pixels.shape[0])
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)"""
+        return self.width, self.height
+
 
 def decode_base64(field: str, text: str) -> bytes:
     """The bytes of base64 or of a `data:` URL of base64."""
@@ -64,12 +69,6 @@ def decode_picture(field: str, data: bytes, max_pixels: int) -> Picture:
     has_alpha = image.has_transparency_data
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA", "P") else None
     return Picture(np.asarray(image.convert("RGBA" if has_alpha else "RGB")), profile)
-
-
-def fit(picture: Picture, size: tuple[int, int]) -> Pixels:
-    """uint8 (height, width, 3) of this (width, height): as large as covers it, and the middle of that."""
-    image = Image.fromarray(flatten(picture.pixels))
-    return np.asarray(ImageOps.fit(image, size, Image.Resampling.LANCZOS))
 
 
 def decode_greys(field: str, data: bytes, max_pixels: int, convention: str) -> Pixels:
@@ -150,17 +149,38 @@ def _open(field: str, data: bytes, max_pixels: int) -> Image.Image:
         raise refuse(f"a whole {image.format} file", f"one that cannot be decoded: {error}") from None
 
 
-def encode_picture(picture: Picture, output_format: str, text: dict[str, str]) -> bytes:
-    """The file's bytes. `text` becomes PNG text chunks; the other formats have no place for it."""
+def read_texts(field: str, data: bytes, max_pixels: int) -> dict[str, str]:
+    """The texts that came in the file of a picture."""
+    image = _open(field, data, max_pixels)
+    return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
+
+
+def stretch(picture: Picture, size: tuple[int, int]) -> Picture:
+    """All of the picture at this (width, height)."""
+    image = Image.fromarray(picture.pixels)
+    return Picture(np.asarray(image.resize(size, Image.Resampling.LANCZOS)), picture.profile)
+
+
+def cover(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The middle of the picture at this (width, height), undistorted."""
+    image = ImageOps.fit(Image.fromarray(picture.pixels), size, Image.Resampling.LANCZOS)
+    return Picture(np.asarray(image), picture.profile)
+
+
+def encode_picture(
+    picture: Picture, output_format: str, text: dict[str, str], quality: int = LOSSY_QUALITY
+) -> bytes:
+    """The file's bytes. `text` becomes PNG text chunks; the other formats have no place for it, and a
+    `quality` from 0 to 100."""
     image = Image.fromarray(picture.pixels)
     file = io.BytesIO()
     if output_format == "png":
         image.save(file, "PNG", pnginfo=_text_chunks(text), icc_profile=picture.profile)
     elif output_format == "webp":
-        image.save(file, "WEBP", quality=LOSSY_QUALITY, icc_profile=picture.profile)
+        image.save(file, "WEBP", quality=quality, icc_profile=picture.profile)
     else:
         opaque = Image.fromarray(flatten(picture.pixels))
-        opaque.save(file, "JPEG", quality=LOSSY_QUALITY, icc_profile=picture.profile)
+        opaque.save(file, "JPEG", quality=quality, icc_profile=picture.profile)
     return file.getvalue()
 
 

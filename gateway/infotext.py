@@ -1,5 +1,7 @@
 """The parameters of a picture as text, in the form that AUTOMATIC1111 made a custom."""
 
+import re
+
 from . import __version__
 from .requests import GenerateRequest, GenerateResult
 
@@ -12,8 +14,15 @@ SAMPLERS = {
     "lcm": "LCM",
 }
 """What AUTOMATIC1111 calls the stages' samplers."""
+SCHEDULES = {"keras-cv": "Uniform", "leading": "DDIM", "trailing": "SGM Uniform", "karras": "Karras"}
+"""What it calls their schedules, those that it has too."""
 DEFAULT_SAMPLER = "ddim"
 """What a stage denoises with that was not told."""
+
+
+SETTING = re.compile(r'\s*([\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+LEAST_SETTINGS = 3
+"""A last line with fewer is a part of the prompt."""
 
 
 def infotext(request: GenerateRequest, result: GenerateResult, index: int) -> str:
@@ -22,7 +31,7 @@ def infotext(request: GenerateRequest, result: GenerateResult, index: int) -> st
     settings = {
         "Steps": result.steps,
         "Sampler": SAMPLERS[request.sampler or DEFAULT_SAMPLER],
-        "Schedule type": request.schedule,
+        "Schedule type": request.schedule and SCHEDULES.get(request.schedule, request.schedule),
         "CFG scale": f"{result.guidance_scale:g}",
         "Seed": result.seeds[index],
         "Size": f"{picture.width}x{picture.height}",
@@ -34,3 +43,14 @@ def infotext(request: GenerateRequest, result: GenerateResult, index: int) -> st
     line = ", ".join(f"{name}: {value}" for name, value in settings.items() if value is not None)
     negative = [f"Negative prompt: {request.negative_prompt}"] if request.negative_prompt else []
     return "\n".join([request.prompt, *negative, line])
+
+
+def read_infotext(text: str) -> dict[str, str]:
+    """The settings in such a text by name, with `Prompt` and `Negative prompt`; only these two where it has
+    no line of settings."""
+    *lines, last = text.strip().split("\n")
+    settings = {name.strip(): value for name, value in SETTING.findall(last)}
+    if len(settings) < LEAST_SETTINGS:
+        lines, settings = [*lines, last], {}
+    prompt, _, negative = "\n".join(lines).partition("Negative prompt:")
+    return {"Prompt": prompt.strip(), "Negative prompt": negative.strip(), **settings}

@@ -19,10 +19,11 @@ from .agreement import agree, likely_shape
 from .codecs import CONTEXTS, Answer
 from .deadline import Deadline
 from .errors import StageFailed
-from .images import Picture, Pixels, fit
+from .images import Picture, Pixels, cover, flatten
 from .info import LATENT_FACTOR, Infos, Size
+from .offer import Offer, make_offer
 from .plan import Plan, make_plan, unheeded
-from .progress import Caller, Watcher
+from .progress import NOBODY, Caller, Watcher
 from .requests import GenerateRequest, GenerateResult, Inpainting, StageCall
 from .routes import Route
 from .stages import Stages
@@ -40,6 +41,11 @@ class Pipeline:
         self._stages = stages
         self._seconds = seconds
         self._state_every = state_every
+
+    async def offer(self, request: GenerateRequest) -> Offer:
+        """What the stages can do that this request passes through. Raises as `generate` does."""
+        request = replace(request, model=self._stages.model(request.model))
+        return make_offer(await agree(self._routes(request, self._way(request), NOBODY)))
 
     async def generate(self, request: GenerateRequest, watcher: Watcher | None = None) -> GenerateResult:
         """The watcher is told how far it is. Raises the gateway's errors: InvalidRequest, Overloaded, or a
@@ -114,11 +120,11 @@ class Run:
         return await self._post("text_encoder", self._prompts(), partial(self._tensors, names=CONTEXTS))
 
     async def _start(self, image: Picture | None, size: Size | None) -> Tensors:
-        """The latent to begin with, the same for every picture; nothing where they begin with noise."""
+        """The latent of the image's middle to begin with, the same for every picture; nothing where they begin with noise."""
         if image is None or size is None:
             return Tensors()
-        pixels = await asyncio.to_thread(fit, image, size)
-        inputs = Tensors(image=pixels[None])
+        covered = await asyncio.to_thread(cover, image, size)
+        inputs = Tensors(image=flatten(covered.pixels)[None])
         payload = {"inputs": inputs, "batch_size": 1, "task": "encode", **self._size()}
         encoded = await self._post("decoder", payload, partial(self._tensors, names=("latent",), batch=1))
         return Tensors(latent=encoded["latent"].repeat(self._request.num_images, axis=0))
@@ -128,7 +134,7 @@ class Run:
         return await self._post(stage, payload, partial(self._tensors, names=("latent",)))
 
     async def _inpaint(self, contexts: Tensors, inpainting: Inpainting, size: Size) -> list[Picture]:
-        window = Window.around(inpainting.repaint, size)
+        window = Window.around(inpainting.repaint, size, inpainting.whole)
         tensors = await asyncio.to_thread(_tensors, window, inpainting)
         more: dict[str, Any] = {"num_resamples": inpainting.num_resamples}
         if inpainting.greys is not None:

@@ -53,9 +53,8 @@ def make_plan(request: GenerateRequest, infos: Infos, denoiser: str) -> Plan:
 
 
 def _check_limits(request: GenerateRequest, infos: Infos, denoiser: str) -> None:
-    batches = [info.limits["batch_size"] for info in infos.values() if info and "batch_size" in info.limits]
     info = infos[denoiser]
-    _check_range("num_images", request.num_images, min(batches, default=MAX_IMAGES))
+    _check_range("num_images", request.num_images, most_images(infos))
     _check_range("steps", request.steps or 0, info.limits.get("num_steps", MAX_STEPS) if info else MAX_STEPS)
     _check_interval(request)
     if request.seed is not None and request.seed + request.num_images - 1 > MAX_SEED:
@@ -68,6 +67,12 @@ def _check_limits(request: GenerateRequest, infos: Infos, denoiser: str) -> None
         _check_known("sampler", request.sampler, info.samplers)
         _check_known("schedule", request.schedule, info.schedules)
         _check_resampling(request, info.resampling)
+
+
+def most_images(infos: Infos) -> int:
+    """How many pictures all stages take at a time."""
+    batches = [info.limits["batch_size"] for info in infos.values() if info and "batch_size" in info.limits]
+    return min(batches, default=MAX_IMAGES)
 
 
 def _check_range(field: str, value: int, limit: int) -> None:

@@ -13,13 +13,14 @@ class Inpainting:
     """The picture to change and where: `repaint` is bool (height, width), True where it may change.
 
     `greys` is uint8 (height, width), how much each pixel may, 255 being wholly; None where a pixel may
-    change or not.
+    change or not. The model sees a window around what may change, or `whole` the picture.
     """
 
     picture: Picture
     repaint: npt.NDArray[np.bool_]
     num_resamples: int = 1
     greys: npt.NDArray[np.uint8] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,22 @@ def settle_size(request: GenerateRequest, infos: Infos) -> tuple[Size | None, Si
     Raises InvalidRequest for what some stage does not announce. Where none announces anything, the request
     is believed: it may know the plain endpoints.
     """
-    sized = {name: info for name, info in infos.items() if name not in UNSIZED_STAGES}
-    own = _own_size(sized)
+    own, common, fixed = offered_sizes(infos)
     if request.size is None or request.size == own:
         return own or (CONTRACT_SIZE if request.inpainting or request.image else None), None
-    fixed = [name for name, info in sized.items() if info is None or info.sizes is None]
-    common = None if fixed else common_sizes(info.sizes for info in sized.values() if info and info.sizes)
     if common and common.has(request.size):
         return request.size, request.size
     if common or own:
         raise _refused(request.size, own, common, fixed)
     return request.size, None
+
+
+def offered_sizes(infos: Infos) -> tuple[Size | None, Sizes | None, list[str]]:
+    """The stages' own size, those that all of them have beside it, and the stages that have no other."""
+    sized = {name: info for name, info in infos.items() if name not in UNSIZED_STAGES}
+    fixed = [name for name, info in sized.items() if info is None or info.sizes is None]
+    common = None if fixed else common_sizes(info.sizes for info in sized.values() if info and info.sizes)
+    return _own_size(sized), common, fixed
 
 
 def common_sizes(announced: Iterable[Sizes]) -> Sizes | None:

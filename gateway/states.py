@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from .errors import GatewayError, StageTimeout, StageUnavailable
 from .faults import error_text
-from .info import Readiness, State
+from .info import Info, Readiness, State
 from .replicas import Replica
 
 
@@ -21,6 +21,16 @@ async def state_of(replica: Replica) -> State:
         return State(replica.url, "unreachable", error=error.message)
     except GatewayError as error:
         return State(replica.url, "failed", error=error.message)
+
+
+async def info_of(replica: Replica, state: State) -> Info | None:
+    """What one of ours announces that is ready; None of any other, which is left alone."""
+    if state.endpoint != "triptych" or not state.ready:
+        return None
+    try:
+        return await replica.info()
+    except GatewayError:
+        return None
 
 
 def _own_state(replica: Replica, body: bytes) -> State | None:

@@ -78,14 +78,15 @@ class Window:
     columns: Axis
 
     @classmethod
-    def around(cls, repaint: Mask, model_size: tuple[int, int]) -> "Window":
-        """For a model of this (width, height): at its own resolution where that holds the area."""
+    def around(cls, repaint: Mask, model_size: tuple[int, int], whole: bool = False) -> "Window":
+        """For a model of this (width, height): at its own resolution where that holds the area, or of the
+        `whole` picture."""
         height, width = repaint.shape
         model_width, model_height = model_size
         rows, columns = _span(repaint.any(axis=1)), _span(repaint.any(axis=0))
         wanted = CONTEXT * max(columns.length / model_width, rows.length / model_height)
         everything = max(width / model_width, height / model_height)
-        scale = min(max(1.0, wanted), everything)
+        scale = everything if whole else min(max(1.0, wanted), everything)
         return cls(
             Axis.around(rows, height, model_height, scale * model_height),
             Axis.around(columns, width, model_width, scale * model_width),

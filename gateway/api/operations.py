@@ -8,12 +8,11 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from ..errors import GatewayError
-from ..info import Info, State
+from ..info import Info
 from ..replicas import Replica
 from ..runtime import Runtime, runtime_of
 from ..stages import Stage
-from ..states import state_of
+from ..states import info_of, state_of
 
 RETRY_AFTER = 2
 
@@ -121,14 +120,5 @@ async def _stage_details(stage: Stage) -> StageDetails:
 
 async def _replica_details(replica: Replica) -> ReplicaDetails:
     state = await state_of(replica)
-    info = await _info(replica, state)
+    info = await info_of(replica, state)
     return ReplicaDetails(**vars(state), group=replica.group, requests=replica.load.requests, info=info)
-
-
-async def _info(replica: Replica, state: State) -> Info | None:
-    if state.endpoint != "triptych" or not state.ready:
-        return None
-    try:
-        return await replica.info()
-    except GatewayError:
-        return None

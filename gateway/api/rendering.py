@@ -1,28 +1,33 @@
-"""Errors as the native routes render them: one shape for every kind."""
+"""Errors: one table of statuses for all, and a shape for each dialect, which the path tells."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from ..errors import STATUS, GatewayError
+from .a1111 import errors as a1111
+from .failure import ErrorFields, Shape
+from .huggingface import errors as huggingface
+from .openai import errors as openai
 
 RETRY_AFTER = 10
 
 
-class ErrorFields(BaseModel):
-    """What went wrong, where, and what to do about it."""
-
-    type: str
-    message: str
-    field: str | None = None
-    stage: str | None = None
-    replica: str | None = None
-    request_id: str
-
-
 class ErrorBody(BaseModel):
     error: ErrorFields
+
+
+SHAPES: dict[str, Shape] = {
+    "/v1/images": openai.render,
+    "/v1/models": openai.render,
+    "/sdapi": a1111.render,
+    "/queue": a1111.render,
+    "/hf/all-in-one": huggingface.render_contract,
+    "/hf": huggingface.render,
+}
+"""By the first part of a path; every other is the native dialect's."""
 
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -31,9 +36,14 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
 """The errors of the tree, for the OpenAPI of the routes that may raise them."""
 
 
-def render_error(error: GatewayError, request_id: str) -> JSONResponse:
+def render_error(error: GatewayError, request_id: str, path: str = "") -> JSONResponse:
     """The error with its status from the one table, and Retry-After where it carries one."""
-    fields = ErrorFields(
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return _response(STATUS[type(error)], error_fields(error, request_id), headers, path)
+
+
+def error_fields(error: GatewayError, request_id: str) -> ErrorFields:
+    return ErrorFields(
         type=type(error).__name__,
         message=error.message,
         field=error.field,
@@ -41,35 +51,38 @@ def render_error(error: GatewayError, request_id: str) -> JSONResponse:
         replica=error.origin.replica if error.origin else None,
         request_id=request_id,
     )
-    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-    return _response(STATUS[type(error)], fields, headers)
 
 
 def route_error(
-    status: int, method: str, path: str, request_id: str, headers: dict[str, str]
+    status: int, method: str, path: str, request_id: str, headers: dict[str, str], detail: str = ""
 ) -> JSONResponse:
-    """What the router refuses by itself: a path or a method that no route has."""
+    """What the router refuses by itself, a path or a method that no route has, or a route with a `detail`."""
     allowed = f" It takes {headers['Allow']}." if "Allow" in headers else ""
     kind, said = {
         404: ("NotFound", f"There is no {path} here."),
         405: ("MethodNotAllowed", f"{path} does not take {method}.{allowed}"),
     }.get(status, ("HttpError", f"{method} {path} was refused."))
     message = f"{said} The routes are described at /docs."
-    return _response(status, ErrorFields(type=kind, message=message, request_id=request_id), headers)
+    if detail not in ("", HTTPStatus(status).phrase):
+        kind, message = "HTTPException", detail
+    return _response(status, ErrorFields(type=kind, message=message, request_id=request_id), headers, path)
 
 
-def internal_error(request_id: str) -> JSONResponse:
+def internal_error(request_id: str, path: str = "") -> JSONResponse:
     """A fault of the gateway's own."""
     said = f"The gateway made a mistake. Its log has the details under the request id {request_id}."
-    return _response(500, ErrorFields(type="InternalError", message=said, request_id=request_id), {})
+    return _response(500, ErrorFields(type="InternalError", message=said, request_id=request_id), {}, path)
 
 
-def stopping(request_id: str) -> JSONResponse:
+def stopping(request_id: str, path: str = "") -> JSONResponse:
     """The server stops and waits no longer for this request."""
     said = "The gateway was stopped before this was done. Try again when it is back."
     fields = ErrorFields(type="Stopping", message=said, request_id=request_id)
-    return _response(503, fields, {"Retry-After": str(RETRY_AFTER)})
+    return _response(503, fields, {"Retry-After": str(RETRY_AFTER)}, path)
 
 
-def _response(status: int, fields: ErrorFields, headers: dict[str, str]) -> JSONResponse:
+def _response(status: int, fields: ErrorFields, headers: dict[str, str], path: str) -> JSONResponse:
+    for start, shape in SHAPES.items():
+        if path == start or path.startswith(f"{start}/"):
+            return shape(status, fields, headers)
     return JSONResponse(ErrorBody(error=fields).model_dump(), status, headers)

@@ -1,0 +1,38 @@
+"""Errors as OpenAI's clients read them: by the status they choose a class, and show the message."""
+
+import re
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from ..failure import ErrorFields
+
+NAMES = {"num_images": "n"}
+"""What this dialect calls the fields of the native one."""
+TYPES = {429: "rate_limit_error"}
+CODES = {"model": "model_not_found"}
+"""By the field at fault."""
+
+
+class ErrorDetails(BaseModel):
+    """What went wrong; `code` says it in one word, `param` is the field at fault."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorBody(BaseModel):
+    error: ErrorDetails
+
+
+def error_body(status: int, fields: ErrorFields) -> ErrorBody:
+    own = fields.renamed(NAMES)
+    kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    code = CODES.get(own.field or "", re.sub(r"(?<!^)(?=[A-Z])", "_", own.type).lower())
+    return ErrorBody(error=ErrorDetails(message=own.message, type=kind, param=own.field, code=code))
+
+
+def render(status: int, fields: ErrorFields, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse(error_body(status, fields).model_dump(), status, headers)
