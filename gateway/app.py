@@ -12,17 +12,27 @@ from starlette.requests import ClientDisconnect
 from . import __version__
 from .access import CLIENT_GONE, AccessLog
 from .api import native, operations, remote
+from .api.a1111 import lists, options
+from .api.a1111 import routes as a1111
+from .api.a1111.activity import Activities
+from .api.a1111.options import Options
+from .api.huggingface import routes as huggingface
+from .api.openai import routes as openai
 from .api.rendering import render_error, route_error
 from .errors import GatewayError
 from .metrics import Metrics
 from .runtime import Runtime, open_runtime
 from .settings import Settings
+from .shelf import Shelf
 
 DESCRIPTION = "Stable Diffusion in panels that can hang anywhere: text encoder, diffusion model and decoder."
 
 
 class LifespanState(TypedDict):
     runtime: Runtime
+    shelf: Shelf
+    activities: Activities
+    options: Options
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -32,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[LifespanState]:
         async with open_runtime(settings, metrics) as runtime:
-            yield {"runtime": runtime}
+            yield {"runtime": runtime, "shelf": Shelf(), "activities": Activities(), "options": Options()}
 
     app = FastAPIOffline(
         title="Triptych", description=DESCRIPTION, version=__version__, lifespan=lifespan, redoc_url=None
@@ -40,6 +50,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(AccessLog, metrics=metrics)
     app.include_router(native.router)
     app.include_router(remote.router)
+    for dialect in (openai, a1111, options, lists, huggingface):
+        app.include_router(dialect.router)
     app.include_router(operations.router)
     app.add_exception_handler(GatewayError, _gateway_error)
     app.add_exception_handler(HTTPException, _http_error)

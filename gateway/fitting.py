@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
+from .errors import InvalidRequest
 from .images import Picture, cover, stretch
 from .info import Size
 from .pipeline import Pipeline
@@ -40,6 +41,17 @@ async def generate_batches(
         seed = None if first is None else first + part
 
 
+def check_room(size: Size | None, number: int, most: int) -> None:
+    """InvalidRequest where the pictures have more than so many pixels together."""
+    width, height = size or (0, 0)
+    if width * height * number > most:
+        raise InvalidRequest(
+            f"size must be such that {number} of it have at most {most} pixels; got {width}x{height}. "
+            "Ask for fewer or smaller ones, or raise MAX_IMAGE_PIXELS.",
+            field="size",
+        )
+
+
 def join(batches: Sequence[GenerateResult]) -> GenerateResult:
     """One result of all batches."""
     return replace(
@@ -56,7 +68,7 @@ def scale(
     result: GenerateResult, size: Size, fit: Callable[[Picture, Size], Picture] = cover
 ) -> GenerateResult:
     """The pictures of this size, with a warning where they were of another."""
-    made = result.pictures[0].size
+    made = result.pictures[0].size if result.pictures else size
     if made == size:
         return result
     said = f"The picture was made at {made[0]}x{made[1]} and scaled to {size[0]}x{size[1]}."

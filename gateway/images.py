@@ -23,6 +23,7 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 MEDIA_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 LOSSY_QUALITY = 95
 MAX_SIDE = 16_384
+OPAQUE = 255
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -89,6 +90,28 @@ def decode_mask(field: str, data: bytes, max_pixels: int, convention: str) -> Ma
     greys = decode_greys(field, data, max_pixels, convention)
     area: Mask = greys >= MASK_CONVENTIONS[convention].least
     return area
+
+
+def decode_weights(field: str, data: bytes, max_pixels: int) -> Pixels:
+    """How much of each pixel may be repainted, 0 to 255 (height, width): its brightness, or, where the file
+    has an alpha channel that says something, all or nothing by that."""
+    image = _open(field, data, max_pixels)
+    alpha = np.asarray(image.convert("RGBA"))[..., 3]
+    if image.has_transparency_data and alpha.min() < OPAQUE:
+        return np.where(alpha > OPAQUE // 2 + 1, np.uint8(OPAQUE), np.uint8(0))
+    return np.asarray(image.convert("L"))
+
+
+def check_mask(picture: Picture, repaint: Mask, reading: str) -> None:
+    """InvalidRequest where the mask is not of the picture's size, or repaints nothing, `reading` it so."""
+    height, width = repaint.shape
+    if (width, height) != picture.size:
+        raise InvalidRequest(
+            f"mask must be of the image's size, {picture.width}x{picture.height}; got {width}x{height}.",
+            field="mask",
+        )
+    if not repaint.any():
+        raise InvalidRequest(f"mask must have something to repaint; {reading} got nothing.", field="mask")
 
 
 def _white_is_repaint(image: Image.Image) -> Pixels:

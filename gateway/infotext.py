@@ -38,6 +38,7 @@ def infotext(request: GenerateRequest, result: GenerateResult, index: int) -> st
         "Model hash": result.model_hash,
         "Model": result.model,
         "VAE hash": next((call.model_hash for call in result.calls if call.stage == "decoder"), None),
+        "Denoising strength": request.strength,
         "Version": f"Triptych {__version__}",
     }
     line = ", ".join(f"{name}: {value}" for name, value in settings.items() if value is not None)

@@ -120,7 +120,7 @@ class Run:
         return await self._post("text_encoder", self._prompts(), partial(self._tensors, names=CONTEXTS))
 
     async def _start(self, image: Picture | None, size: Size | None) -> Tensors:
-        """The latent of the image's middle to begin with, the same for every picture; nothing where they begin with noise."""
+        """The latent to begin with, the same for every picture; nothing where they begin with noise."""
         if image is None or size is None:
             return Tensors()
         covered = await asyncio.to_thread(cover, image, size)

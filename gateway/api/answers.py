@@ -12,6 +12,7 @@ from ..infotext import infotext
 from ..requests import GenerateRequest, GenerateResult
 from ..timing import entry
 from .accept import choose
+from .failure import header_text
 from .generated import CallEvidence, Generated, GeneratedImage
 from .schemas import TextToImage
 from .stream import MEDIA_TYPE as EVENT_STREAM
@@ -43,7 +44,7 @@ def make_answer(
     files = [_encode(body, asked, result, index, output_format) for index in range(len(result.pictures))]
     if media_type == JSON:
         return _json(request, body, result, files, MEDIA_TYPES[output_format])
-    return Response(files[0], media_type=media_type, headers=_evidence_headers(result))
+    return Response(files[0], media_type=media_type, headers=evidence_headers(result))
 
 
 def _encode(
@@ -92,12 +93,13 @@ def _json(
     return JSONResponse(answer.model_dump(), headers={"Server-Timing": _server_timing(result)})
 
 
-def _evidence_headers(result: GenerateResult) -> dict[str, str]:
+def evidence_headers(result: GenerateResult) -> dict[str, str]:
+    """What each stage took, the first seed, and the warnings, as far as a header can hold their letters."""
     headers = {"Server-Timing": _server_timing(result)}
     if result.seeds[0] is not None:
         headers["X-Triptych-Seed"] = str(result.seeds[0])
     if result.warnings:
-        headers["X-Triptych-Warning"] = " ".join(result.warnings)
+        headers["X-Triptych-Warning"] = header_text(" ".join(result.warnings))
     return headers
 
 

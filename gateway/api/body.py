@@ -48,7 +48,11 @@ def body_limits(settings: Settings) -> BodyLimits:
 async def read_json(request: Request, model: type[Body], limits: BodyLimits) -> Body:
     """The body as this model, from application/json. Raises InvalidRequest naming every field at fault."""
     _check_media_type(request, "application/json")
-    body = await read_bytes(request, limits)
+    return parse_json(model, await read_bytes(request, limits))
+
+
+def parse_json(model: type[Body], body: bytes) -> Body:
+    """The JSON as this model. Raises InvalidRequest as read_json."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -67,7 +71,11 @@ async def read_json_or_form(
     if _media_type(request) != "multipart/form-data":
         _check_media_type(request, "application/json", "multipart/form-data")
         return await read_json(request, model, limits)
-    fields = await _read_form(request, limits, files)
+    return read_fields(model, await _read_form(request, limits, files))
+
+
+def read_fields(model: type[Body], fields: object) -> Body:
+    """These fields as this model; texts may stand for numbers. Raises InvalidRequest as read_json."""
     try:
         return model.model_validate(fields, strict=False)
     except ValidationError as error:
@@ -151,9 +159,13 @@ async def _read_form(request: Request, limits: BodyLimits, files: frozenset[str]
 
 
 async def _texts(form: FormData, files: frozenset[str]) -> dict[str, str]:
-    """The form's fields, less those that say nothing: browsers send an empty text, scripts a "null"."""
+    """The form's fields, less those that say nothing: browsers send an empty text, scripts a "null".
+
+    Some clients write [] behind the name of a field that they have a list for.
+    """
     fields: dict[str, str] = {}
-    for name, value in form.multi_items():
+    for key, value in form.multi_items():
+        name = key.removesuffix("[]")
         if name in fields:
             raise InvalidRequest(f"{name} must be given once; got it again.", field=name)
         if isinstance(value, UploadFile) and name not in files:

@@ -31,3 +31,8 @@ def rename(text: str, names: Mapping[str, str]) -> str:
     """The sentences, about the fields of a request, with a dialect's own names of these."""
     subjects = r"\b(" + "|".join(names) + r")(?= (?:must|was sent)\b)"
     return re.sub(subjects, lambda match: names[match[1]], text) if names else text
+
+
+def header_text(text: str) -> str:
+    """The text in one line of ASCII."""
+    return " ".join(text.split()).encode("ascii", "replace").decode()

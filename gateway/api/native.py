@@ -5,10 +5,16 @@ from contextlib import ExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel
 
-from ..errors import InvalidRequest
-from ..images import MEDIA_TYPES, Picture, decode_base64, decode_greys, decode_mask, decode_picture
+from ..images import (
+    MEDIA_TYPES,
+    Picture,
+    check_mask,
+    decode_base64,
+    decode_greys,
+    decode_mask,
+    decode_picture,
+)
 from ..progress import Watcher
 from ..requests import Inpainting
 from ..runtime import runtime_of
@@ -17,6 +23,7 @@ from .body import body_limits, read_json, read_json_or_form
 from .connection import start, while_connected
 from .examples import IMAGE_TO_IMAGE_EXAMPLES, INPAINT_EXAMPLES, TEXT_TO_IMAGE_EXAMPLES
 from .generated import Generated
+from .openapi import form_body, json_body, reads
 from .rendering import ERROR_RESPONSES
 from .schemas import NOTHING_GIVEN, Given, ImageToImage, Inpaint, TextToImage
 from .stream import MEDIA_TYPE as EVENT_STREAM
@@ -25,21 +32,6 @@ from .stream import EventStream, Unread, tell
 IMAGE = frozenset({"image"})
 IMAGE_AND_MASK = frozenset({"image", "mask"})
 """The fields of a form that are files."""
-
-
-def _json_body(model: type[BaseModel], examples: dict[str, Any]) -> dict[str, Any]:
-    return {JSON: {"schema": model.model_json_schema(), "examples": examples}}
-
-
-def _form_body(model: type[BaseModel], fields: frozenset[str]) -> dict[str, Any]:
-    schema = model.model_json_schema()
-    files = {name: {**schema["properties"][name], "format": "binary"} for name in fields}
-    return {"multipart/form-data": {"schema": {**schema, "properties": {**schema["properties"], **files}}}}
-
-
-def _reads(content: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI of a route that reads its body itself."""
-    return {"requestBody": {"required": True, "content": content}}
 
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -58,7 +50,7 @@ router = APIRouter(prefix="/v1", tags=["pictures"])
     response_model=None,
     summary="Text to image",
     responses=ANSWERS,
-    openapi_extra=_reads(_json_body(TextToImage, TEXT_TO_IMAGE_EXAMPLES)),
+    openapi_extra=reads(json_body(TextToImage, TEXT_TO_IMAGE_EXAMPLES)),
 )
 async def txt2img(request: Request) -> Response:
     """Makes pictures of a prompt.
@@ -78,9 +70,7 @@ async def txt2img(request: Request) -> Response:
     response_model=None,
     summary="Image to image",
     responses=ANSWERS,
-    openapi_extra=_reads(
-        {**_json_body(ImageToImage, IMAGE_TO_IMAGE_EXAMPLES), **_form_body(ImageToImage, IMAGE)}
-    ),
+    openapi_extra=reads(json_body(ImageToImage, IMAGE_TO_IMAGE_EXAMPLES), form_body(ImageToImage, IMAGE)),
 )
 async def img2img(request: Request) -> Response:
     """Makes something new of a picture; `strength` says how much of it may change."""
@@ -97,7 +87,7 @@ async def img2img(request: Request) -> Response:
     response_model=None,
     summary="Inpainting",
     responses=ANSWERS,
-    openapi_extra=_reads({**_json_body(Inpaint, INPAINT_EXAMPLES), **_form_body(Inpaint, IMAGE_AND_MASK)}),
+    openapi_extra=reads(json_body(Inpaint, INPAINT_EXAMPLES), form_body(Inpaint, IMAGE_AND_MASK)),
 )
 async def inpaint(request: Request) -> Response:
     """Makes something new in a part of a picture; every pixel outside that part stays as it was."""
@@ -137,15 +127,5 @@ def _inpainting(body: Inpaint, max_pixels: int) -> Inpainting:
     mask = "mask", decode_base64("mask", body.mask), max_pixels, body.mask_convention
     greys = decode_greys(*mask) if body.soft_mask else None
     repaint = decode_mask(*mask) if greys is None else greys > 0
-    height, width = repaint.shape
-    if (width, height) != (picture.width, picture.height):
-        raise InvalidRequest(
-            f"mask must be of the image's size, {picture.width}x{picture.height}; got {width}x{height}.",
-            field="mask",
-        )
-    if not repaint.any():
-        raise InvalidRequest(
-            f"mask must have something to repaint; with mask_convention {body.mask_convention} got nothing.",
-            field="mask",
-        )
+    check_mask(picture, repaint, f"with mask_convention {body.mask_convention}")
     return Inpainting(picture, repaint, body.num_resamples, greys)

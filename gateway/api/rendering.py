@@ -30,10 +30,12 @@ SHAPES: dict[str, Shape] = {
 """By the first part of a path; every other is the native dialect's."""
 
 
-ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody, "description": error.__name__} for error, status in STATUS.items()
-}
-"""The errors of the tree, for the OpenAPI of the routes that may raise them."""
+def error_responses(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The errors of the tree in a dialect's shape, for the OpenAPI of the routes that may raise them."""
+    return {status: {"model": model, "description": error.__name__} for error, status in STATUS.items()}
+
+
+ERROR_RESPONSES = error_responses(ErrorBody)
 
 
 def render_error(error: GatewayError, request_id: str, path: str = "") -> JSONResponse:
@@ -64,7 +66,7 @@ def route_error(
     }.get(status, ("HttpError", f"{method} {path} was refused."))
     message = f"{said} The routes are described at /docs."
     if detail not in ("", HTTPStatus(status).phrase):
-        kind, message = "HTTPException", detail
+        message = detail
     return _response(status, ErrorFields(type=kind, message=message, request_id=request_id), headers, path)
 
 

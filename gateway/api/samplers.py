@@ -2,8 +2,10 @@
 
 import difflib
 import re
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..errors import InvalidRequest
 from ..infotext import SAMPLERS, SCHEDULES
 
 NEAREST = {
@@ -57,6 +59,40 @@ SCHEDULE_ALIASES = {
     "lcm": "lcm",
 }
 AUTOMATIC = ("", "automatic", "use same scheduler")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a GenerateRequest is told, and warnings of what is not quite as it was asked for."""
+
+    sampler: str | None
+    schedule: str | None
+    warnings: list[str]
+
+
+def read_sampling(sampler: str | None, schedule: str | None) -> Sampling:
+    """What two names stand for; None leaves it to the stages.
+
+    Raises InvalidRequest for a sampler that nothing is near to.
+    """
+    if not sampler:
+        return Sampling(None, find_schedule(schedule), _warn_of_schedule(schedule))
+    found = find_sampler(sampler)
+    if found is None:
+        names = ", ".join(SAMPLERS.values())
+        raise InvalidRequest(f"sampler must be one of {names}; got {sampler[:60]!r}.", field="sampler")
+    warnings = (
+        [f"The sampler is {SAMPLERS[found.sampler]}, the nearest to {sampler!r}."] if found.near else []
+    )
+    chosen = find_schedule(schedule) or found.schedule
+    return Sampling(found.sampler, chosen, [*warnings, *_warn_of_schedule(schedule)])
+
+
+def _warn_of_schedule(name: str | None) -> list[str]:
+    found = find_schedule(name)
+    if _key(name or "") in (*AUTOMATIC, _key(found or ""), _key(label_of(found))):
+        return []
+    return [f"The schedule is {label_of(found)}, the nearest to {name!r}."]
 
 
 class Choice(NamedTuple):

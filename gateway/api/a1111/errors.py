@@ -17,7 +17,7 @@ NAMES = {
 """What this dialect calls the fields of the native one."""
 
 
-class ErrorBody(BaseModel):
+class WebUIError(BaseModel):
     """The kind of the error, and twice the sentence: some clients show the one, some the other."""
 
     error: str
@@ -28,5 +28,5 @@ class ErrorBody(BaseModel):
 
 def render(status: int, fields: ErrorFields, headers: dict[str, str]) -> JSONResponse:
     own = fields.renamed(NAMES)
-    body = ErrorBody(error=own.type, detail=own.message, errors=own.message)
+    body = WebUIError(error=own.type, detail=own.message, errors=own.message)
     return JSONResponse(body.model_dump(), status, headers)

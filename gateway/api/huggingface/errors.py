@@ -5,7 +5,7 @@ from functools import partial
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from ..failure import ErrorFields
+from ..failure import ErrorFields, header_text
 
 NAMES = {"prompt": "inputs", "steps": "num_inference_steps", "sampler": "scheduler", "image": "inputs"}
 """What the inference API calls the fields of the native dialect."""
@@ -20,16 +20,17 @@ UNAVAILABLE, TIMEOUT = 503, 504
 HEADER = "X-Error-Message"
 
 
-class ErrorBody(BaseModel):
+class HuggingFaceError(BaseModel):
     error: str
 
 
 def _render(names: dict[str, str], status: int, fields: ErrorFields, headers: dict[str, str]) -> JSONResponse:
     """503 is given as 504: @huggingface/inference repeats a request that got 503 at once, for ever."""
     message = fields.renamed(names).message
-    quoted = message.replace("\n", " ").encode("ascii", "replace").decode()
     status = TIMEOUT if status == UNAVAILABLE else status
-    return JSONResponse(ErrorBody(error=message).model_dump(), status, {**headers, HEADER: quoted})
+    return JSONResponse(
+        HuggingFaceError(error=message).model_dump(), status, {**headers, HEADER: header_text(message)}
+    )
 
 
 render = partial(_render, NAMES)

@@ -14,7 +14,7 @@ CODES = {"model": "model_not_found"}
 """By the field at fault."""
 
 
-class ErrorDetails(BaseModel):
+class OpenAIErrorDetails(BaseModel):
     """What went wrong; `code` says it in one word, `param` is the field at fault."""
 
     message: str
@@ -23,15 +23,15 @@ class ErrorDetails(BaseModel):
     code: str
 
 
-class ErrorBody(BaseModel):
-    error: ErrorDetails
+class OpenAIError(BaseModel):
+    error: OpenAIErrorDetails
 
 
-def error_body(status: int, fields: ErrorFields) -> ErrorBody:
+def error_body(status: int, fields: ErrorFields) -> OpenAIError:
     own = fields.renamed(NAMES)
     kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    code = CODES.get(own.field or "", re.sub(r"(?<!^)(?=[A-Z])", "_", own.type).lower())
-    return ErrorBody(error=ErrorDetails(message=own.message, type=kind, param=own.field, code=code))
+    code = CODES.get(own.field or "", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", own.type).lower())
+    return OpenAIError(error=OpenAIErrorDetails(message=own.message, type=kind, param=own.field, code=code))
 
 
 def render(status: int, fields: ErrorFields, headers: dict[str, str]) -> JSONResponse:

@@ -1,0 +1,79 @@
+"""The settings of the web UI, of which there is one here: the model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+
+from ...catalogue import Entry, find_model, list_models
+from ...errors import InvalidRequest
+from ...runtime import runtime_of
+from ..body import Must, body_limits, read_json
+from ..openapi import json_body, reads
+from ..rendering import error_responses
+from .activity import PREVIEW_EVERY
+from .errors import WebUIError
+from .schemas import CHECKPOINT
+
+router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], responses=error_responses(WebUIError))
+
+
+@dataclass
+class Options:
+    """What is set for all clients, as in the web UI; `model` is None for the standard one."""
+
+    model: str | None = None
+
+
+class NewOptions(BaseModel):
+    """Some settings; all but the model are ignored."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sd_model_checkpoint: Annotated[
+        str | None, Must("a model's title, name or hash, of GET /sdapi/v1/sd-models")
+    ] = None
+
+
+def options_of(request: Request) -> Options:
+    return cast(Options, request.state.options)
+
+
+async def chosen_model(request: Request, override_settings: Mapping[str, Any]) -> str | None:
+    """What a GenerateRequest calls the model: as one request says, or else as it is set for all."""
+    name = override_settings.get(CHECKPOINT)
+    return options_of(request).model if name is None else (await _find(request, str(name))).model
+
+
+@router.get("/options")
+async def options(request: Request) -> dict[str, Any]:
+    """What is set."""
+    entries = await list_models(runtime_of(request).stages)
+    model = options_of(request).model
+    entry = next(entry for entry in entries if entry.model == model)
+    return {
+        CHECKPOINT: entry.title,
+        "sd_checkpoint_hash": entry.hash or "",
+        "sd_vae": "Automatic",
+        "CLIP_stop_at_last_layers": 1,
+        "samples_format": "png",
+        "show_progress_every_n_steps": PREVIEW_EVERY,
+    }
+
+
+@router.post("/options", openapi_extra=reads(json_body(NewOptions, {})))
+async def set_options(request: Request) -> None:
+    """Sets the model of all requests that name none."""
+    body = await read_json(request, NewOptions, body_limits(runtime_of(request).settings))
+    if body.sd_model_checkpoint is not None:
+        options_of(request).model = (await _find(request, body.sd_model_checkpoint)).model
+
+
+async def _find(request: Request, name: str) -> Entry:
+    try:
+        return find_model(name, await list_models(runtime_of(request).stages))
+    except InvalidRequest as error:
+        error.field = CHECKPOINT
+        raise

@@ -1,0 +1,65 @@
+"""From Hugging Face's bodies to the one request that the pipeline knows."""
+
+from dataclasses import replace
+
+from ...images import Picture, check_mask, decode_base64, decode_mask, decode_picture
+from ...requests import GenerateRequest, Inpainting
+from ..samplers import read_sampling
+from .schemas import AllInOneTask, ImageToImageParameters, TextToImageParameters
+
+MASK_CONVENTION = "white-is-repaint"
+"""As diffusers' pipelines have it."""
+
+
+def read_text_to_image(prompt: str, asked: TextToImageParameters) -> tuple[GenerateRequest, list[str]]:
+    """The request, with warnings of what is not as it was asked for. Raises InvalidRequest for a scheduler
+    that nothing is near to."""
+    sampling = read_sampling(asked.scheduler, None)
+    request = GenerateRequest(
+        prompt=prompt,
+        negative_prompt=asked.negative_prompt or "",
+        steps=asked.num_inference_steps,
+        guidance_scale=asked.guidance_scale,
+        seed=asked.seed,
+        sampler=sampling.sampler,
+        schedule=sampling.schedule,
+        size=asked.size,
+    )
+    ignored = [f"{name} has no effect here." for name in asked.model_extra or ()]
+    return request, [*sampling.warnings, *ignored]
+
+
+def read_image_to_image(
+    image: bytes, asked: ImageToImageParameters, max_pixels: int
+) -> tuple[GenerateRequest, list[str]]:
+    """As read_text_to_image; also for files that are no pictures, are too large or do not fit together."""
+    request, warnings = read_text_to_image(asked.prompt or "", asked)
+    picture = decode_picture("inputs", image, max_pixels)
+    if asked.mask_image is not None:
+        inpainting = _inpainting(picture, asked.mask_image, max_pixels)
+        return replace(request, inpainting=inpainting, size=None), warnings
+    begun = replace(request, image=picture, strength=asked.strength, size=asked.size or picture.size)
+    return begun, warnings
+
+
+def _inpainting(picture: Picture, mask_image: str, max_pixels: int) -> Inpainting:
+    mask = decode_mask("mask_image", decode_base64("mask_image", mask_image), max_pixels, MASK_CONVENTION)
+    check_mask(picture, mask, "white where to repaint, it")
+    return Inpainting(picture, mask)
+
+
+def read_all_in_one(task: AllInOneTask) -> GenerateRequest:
+    """Raises InvalidRequest for a sampler that nothing is near to."""
+    sampling = read_sampling(task.sampler, task.schedule)
+    width, height = task.width or task.height, task.height or task.width
+    return GenerateRequest(
+        prompt=task.inputs,
+        negative_prompt=task.negative_prompt,
+        num_images=task.batch_size,
+        steps=task.num_steps,
+        guidance_scale=task.unconditional_guidance_scale,
+        seed=task.seed,
+        sampler=sampling.sampler,
+        schedule=sampling.schedule,
+        size=(width, height) if width and height else None,
+    )
