@@ -10,11 +10,12 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up local-packages down logs generate download bundle deploy check check-compose test test-parity test-compose train-tiny lock clean
+.PHONY: help up local-packages javascript-clients down logs generate download bundle deploy check check-compose test test-parity test-compose train-tiny lock clean
 
 export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
 PYTHON := .venv/bin/python
+NODE_PACKAGES := tests/clients/js/node_modules/.package-lock.json
 DIFFUSERS := tests/parity/test_checkpoints_against_diffusers.py
 COMPILE := .venv/bin/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--quiet --upgrade --override requirements/overrides.txt
@@ -58,12 +59,21 @@ check: .venv/dev.stamp check-compose ## Format, lint, types, unit tests, compose
 check-compose:
 	scripts/check_compose.sh
 
-test: .venv/dev.stamp ## All tests but those of the full models and those that need a Docker engine.
+test: .venv/dev.stamp javascript-clients ## All tests but those of the full models and those that need a Docker engine.
 	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose $(WITHOUT:%=--ignore %)
+
+javascript-clients:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE_PACKAGES); \
+	else echo "npm is not installed: the tests of clients in JavaScript are skipped"; fi
+
+# The scripts of packages that want to download or compile are not needed.
+$(NODE_PACKAGES): tests/clients/js/package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --prefix tests/clients/js
+	@touch $@
 
 test-parity: .venv/parity.stamp ## diffusers as a client; the full models, beside keras-cv and diffusers (12 GB of memory); installs PyTorch and JAX.
 	KERAS_BACKEND=openvino $(PYTHON) -m pytest $(DIFFUSERS) --timeout=1800 --durations=10
-	$(PYTHON) -m pytest tests/clients
+	$(PYTHON) -m pytest tests/clients/test_diffusers_remote.py
 	$(PYTHON) -m pytest tests/parity --ignore $(DIFFUSERS) --timeout=1800 --durations=10
 
 test-compose: .venv/dev.stamp ## Build the images anew, start the stack in containers and use it.
@@ -82,7 +92,7 @@ lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
 	compile benchmarks --universal --override requirements/overrides-parity.txt
 
 clean: ## Remove the virtual environment, caches and logs (make down first).
-	rm -rf .venv .run .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .run .mypy_cache .pytest_cache .ruff_cache tests/clients/js/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -r {} +
 
 .venv/bin/python:

@@ -96,8 +96,9 @@ def _json(
 def evidence_headers(result: GenerateResult) -> dict[str, str]:
     """What each stage took, the first seed, and the warnings, as far as a header can hold their letters."""
     headers = {"Server-Timing": _server_timing(result)}
-    if result.seeds[0] is not None:
-        headers["X-Triptych-Seed"] = str(result.seeds[0])
+    seed = next(iter(result.seeds), None)
+    if seed is not None:
+        headers["X-Triptych-Seed"] = str(seed)
     if result.warnings:
         headers["X-Triptych-Warning"] = header_text(" ".join(result.warnings))
     return headers

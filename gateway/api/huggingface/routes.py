@@ -111,7 +111,7 @@ def _media_type(request: Request) -> str:
 
 
 def _read_image(body: bytes) -> tuple[bytes, ImageToImageParameters]:
-    if not body.lstrip()[:1] == b"{":
+    if body[:64].lstrip()[:1] != b"{":
         return body, ImageToImageParameters()
     task = parse_json(ImageToImageTask, body)
     return decode_base64("inputs", task.inputs), read_fields(ImageToImageParameters, task.parameters or {})

@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,14 @@ from ...fitting import scale
 from ...images import LOSSY_QUALITY, MEDIA_TYPES, decode_picture, encode_picture, stretch
 from ...infotext import infotext
 from ...requests import GenerateResult
-from ...shelf import Shelf
 from ..answers import evidence_headers
 from .schemas import AUTO, Datum, Generation, ImagesResponse
 from .translation import Order
 
 MAX_PREVIEW_PIXELS = 4096 * 4096
+
+Keep = Callable[[bytes, str], str]
+"""The address of a file of a media type."""
 
 
 def fit(order: Order, result: GenerateResult) -> GenerateResult:
@@ -41,13 +43,11 @@ def output_format(body: Generation) -> str:
     return body.output_format or "png"
 
 
-def answer(
-    body: Generation, result: GenerateResult, encoded: Sequence[bytes], shelf: Shelf, address: str
-) -> JSONResponse:
-    """`address` is where the shelf's files are."""
+def answer(body: Generation, result: GenerateResult, encoded: Sequence[bytes], keep: Keep) -> JSONResponse:
+    """`keep` is asked for an address of each file where the client wants one."""
     media_type = MEDIA_TYPES[output_format(body)]
     data = [
-        Datum(url=f"{address}/{shelf.put(file, media_type)}", seed=seed)
+        Datum(url=keep(file, media_type), seed=seed)
         if body.response_format == "url"
         else Datum(b64_json=base64.b64encode(file).decode(), seed=seed)
         for file, seed in zip(encoded, result.seeds, strict=True)

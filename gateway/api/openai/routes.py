@@ -67,7 +67,7 @@ async def edits(request: Request) -> Response:
 
 
 @router.get("/images/files/{name}", responses={404: {"model": OpenAIError}})
-async def file(request: Request, name: str) -> Response:
+async def kept_file(request: Request, name: str) -> Response:
     """A picture that was asked for as an address."""
     kept = request.state.shelf.get(name)
     if kept is None:
@@ -110,9 +110,12 @@ async def _respond(
     work = generate_fitted(runtime_of(request).pipeline, order.request)
     result = await asyncio.to_thread(fit, order, await while_connected(request, work))
     encoded = await asyncio.to_thread(files, body, order, result)
-    return answer(
-        body, result, encoded, request.state.shelf, str(request.url_for("file", name="")).rstrip("/")
-    )
+    return answer(body, result, encoded, lambda file, media_type: _address(request, file, media_type))
+
+
+def _address(request: Request, file: bytes, media_type: str) -> str:
+    """Where the file is for a while."""
+    return str(request.url_for("kept_file", name=request.state.shelf.put(file, media_type)))
 
 
 async def _stream(
