@@ -17,12 +17,11 @@ from ...images import (
     stretch,
 )
 from ...requests import GenerateRequest, Inpainting
+from .fill import NOISE, fill
 from .schemas import Img2Img
 
-CROP, FILL = 1, 2
+CROP, CONTAIN = 1, 2
 """Of `resize_mode`."""
-ORIGINAL = 1
-"""Of `inpainting_fill`: the new begins with what was there."""
 
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom)"""
@@ -39,11 +38,14 @@ class Canvas:
 
     def prepare(self, request: GenerateRequest, body: Img2Img) -> GenerateRequest:
         """The request with the picture, or its part in the box."""
-        seen = self._crop(self.picture.pixels)
-        if self.weights is None or (body.inpainting_fill == ORIGINAL and body.denoising_strength < 1):
-            return replace(request, image=Picture(seen), strength=body.denoising_strength)
+        seen, strength = Picture(self._crop(self.picture.pixels)), body.denoising_strength
+        if self.weights is None:
+            return replace(request, image=seen, strength=strength)
         repaint = self._crop(self.weights) > 0
-        return replace(request, inpainting=Inpainting(Picture(seen), repaint, whole=True))
+        filled = fill(seen, repaint, body.inpainting_fill)
+        anew = strength == 1 or body.inpainting_fill == NOISE
+        inpainting = Inpainting(filled, repaint, whole=True)
+        return replace(request, inpainting=inpainting, strength=None if anew else strength)
 
     def finish(self, painted: Picture) -> Picture:
         """The picture with what was made inside the box, by the weights."""
@@ -85,7 +87,7 @@ def resize(picture: Picture, body: Img2Img) -> Picture:
     """As `resize_mode` says."""
     if body.resize_mode == CROP:
         return cover(picture, body.size)
-    if body.resize_mode == FILL:
+    if body.resize_mode == CONTAIN:
         return contain(picture, body.size)
     return stretch(picture, body.size)
 

@@ -113,7 +113,8 @@ class Img2Img(Txt2Img):
         Field(
             ge=0,
             le=3,
-            description="1: denoising_strength says how much of what is there is made anew. 0, 2, 3: all.",
+            description="What the masked part begins with, and keeps as much of as denoising_strength "
+            "says: 0 the colours around it, 1 what is there, 2 noise, 3 grey.",
         ),
         Must("0, 1, 2 or 3"),
     ] = 0

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...plan import MAX_SEED
 from ..body import Must
-from ..schemas import MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
+from ..schemas import DEFAULT_STRENGTH, MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
 
 MAX_SIDE = 8192
 
@@ -70,7 +70,15 @@ class ImageToImageParameters(TextToImageParameters):
     target_size: Annotated[
         TargetSize | None, Must(f'{{"height", "width"}}, whole numbers from 1 to {MAX_SIDE}')
     ] = None
-    strength: Annotated[float | None, Field(ge=0, le=1), Must("a number from 0 to 1")] = None
+    strength: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description=f"How much is made anew; null: all of what is masked, else {DEFAULT_STRENGTH}.",
+        ),
+        Must("a number from 0 to 1"),
+    ] = None
     mask_image: Annotated[
         str | None,
         Field(description="White where to repaint, as base64; of the picture's size."),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from ...images import Picture, check_mask, decode_base64, decode_mask, decode_picture
 from ...requests import GenerateRequest, Inpainting
+from ..beginning import begin
 from ..samplers import read_sampling
 from .schemas import AllInOneTask, ImageToImageParameters, TextToImageParameters
 
@@ -35,15 +36,15 @@ def read_image_to_image(
     """As read_text_to_image; also for files that are no pictures, are too large or do not fit together."""
     request, warnings = read_text_to_image(asked.prompt or "", asked)
     picture = decode_picture("inputs", image, max_pixels)
-    if asked.mask_image is not None:
-        inpainting = _inpainting(picture, asked.mask_image, max_pixels)
-        return replace(request, inpainting=inpainting, size=None), warnings
-    begun = replace(request, image=picture, strength=asked.strength, size=asked.size or picture.size)
-    return begun, warnings
+    masked = begin(request, picture, _inpainting(picture, asked, max_pixels), asked.strength)
+    return masked if masked.inpainting else replace(masked, size=asked.size or picture.size), warnings
 
 
-def _inpainting(picture: Picture, mask_image: str, max_pixels: int) -> Inpainting:
-    mask = decode_mask("mask_image", decode_base64("mask_image", mask_image), max_pixels, MASK_CONVENTION)
+def _inpainting(picture: Picture, asked: ImageToImageParameters, max_pixels: int) -> Inpainting | None:
+    if asked.mask_image is None:
+        return None
+    data = decode_base64("mask_image", asked.mask_image)
+    mask = decode_mask("mask_image", data, max_pixels, MASK_CONVENTION)
     check_mask(picture, mask, "white where to repaint, it")
     return Inpainting(picture, mask)
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ...plan import MAX_SEED
 from ..body import Must
 from ..samplers import Sampling, read_sampling
-from ..schemas import MAX_GUIDANCE_SCALE, MAX_MODEL, MAX_PROMPT
+from ..schemas import DEFAULT_STRENGTH, MAX_GUIDANCE_SCALE, MAX_MODEL, MAX_PROMPT
 
 MAX_PICTURES = 10
 MAX_PARTIAL_IMAGES = 3
@@ -128,7 +128,11 @@ class Edit(Generation):
     ] = None
     strength: Annotated[
         float | None,
-        Field(ge=0, le=1, description="How much of the picture is made anew where there is no mask."),
+        Field(
+            ge=0,
+            le=1,
+            description=f"How much is made anew; null: all of what is masked, else {DEFAULT_STRENGTH}.",
+        ),
         Must("a number from 0 to 1"),
     ] = None
     input_fidelity: Annotated[str | None, Field(description="Has no effect."), Must("a string")] = None

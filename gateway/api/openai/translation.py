@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from ...errors import InvalidRequest
 from ...images import Picture, check_mask, decode_base64, decode_mask, decode_picture
 from ...requests import GenerateRequest, Inpainting
+from ..beginning import begin
 from .schemas import Edit, Generation
 
 MASK_CONVENTION = "transparent-is-repaint"
@@ -45,11 +46,8 @@ def read_edit(body: Edit, model: str | None, max_pixels: int) -> Order:
     order = read_generation(body, model)
     picture = decode_picture("image", decode_base64("image", body.image), max_pixels)
     size = order.size or picture.size
-    inpainting = _inpainting(body, picture, max_pixels)
-    if inpainting:
-        return replace(order, request=replace(order.request, inpainting=inpainting, size=None), size=size)
-    request = replace(order.request, image=picture, strength=body.strength, size=size)
-    return replace(order, request=request, size=size)
+    request = begin(order.request, picture, _inpainting(body, picture, max_pixels), body.strength)
+    return replace(order, request=request if request.inpainting else replace(request, size=size), size=size)
 
 
 def _inpainting(body: Edit, picture: Picture, max_pixels: int) -> Inpainting | None:
