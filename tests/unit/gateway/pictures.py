@@ -2,6 +2,8 @@
 
 import base64
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -39,3 +41,15 @@ def white_box(width: int, height: int, left: int, top: int, right: int, bottom: 
     mask = np.zeros((height, width), np.uint8)
     mask[top:bottom, left:right] = 255
     return mask
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG of this size that ends where its pixels begin."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+        + b"\0\0\0\4IDAT"
+    )

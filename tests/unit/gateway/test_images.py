@@ -11,22 +11,10 @@ from PIL import Image, ImageCms
 
 from gateway.errors import InvalidRequest
 from gateway.images import Picture, decode_base64, decode_mask, decode_picture, encode_picture, flatten
-from tests.unit.gateway.pictures import file_of, noise, opened, pixels_of
+from tests.unit.gateway.pictures import file_of, noise, opened, pixels_of, png_header
 
 LIMIT = 100_000
 WHITE, TRANSPARENT, NONZERO = "white-is-repaint", "transparent-is-repaint", "nonzero-is-keep"
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG of this size that ends where its pixels begin."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + struct.pack(">I", 13)
-        + header
-        + struct.pack(">I", zlib.crc32(header))
-        + b"\0\0\0\4IDAT"
-    )
 
 
 @pytest.mark.parametrize("text", ["{}", "data:image/png;base64,{}", " {}\n"])
