@@ -10,7 +10,7 @@ GREY = 127
 """What a latent of zeros shows, more or less."""
 RADII = (256, 64, 16, 4, 1)
 """Of the blurs that surroundings reach inwards by, in pixels: the nearest of them last."""
-LEAST = 8
+LEAST = 64
 """Of 255: a blur that has seen less of the surroundings says nothing."""
 
 

@@ -10,7 +10,19 @@ import pytest
 from PIL import Image, ImageCms
 
 from gateway.errors import InvalidRequest
-from gateway.images import Picture, decode_base64, decode_mask, decode_picture, encode_picture, flatten
+from gateway.images import (
+    Picture,
+    check_mask,
+    cover,
+    decode_base64,
+    decode_mask,
+    decode_picture,
+    decode_weights,
+    encode_picture,
+    flatten,
+    read_texts,
+    stretch,
+)
 from tests.unit.gateway.pictures import file_of, noise, opened, pixels_of, png_header
 
 LIMIT = 100_000
@@ -198,3 +210,45 @@ def test_each_format_is_written_even_from_a_picture_with_transparency(output_for
 def test_transparency_is_laid_over_white_where_a_format_has_none() -> None:
     pixels = np.array([[[10, 20, 30, 255], [10, 20, 30, 0], [0, 0, 0, 128]]], np.uint8)
     assert flatten(pixels).tolist() == [[[10, 20, 30], [255, 255, 255], [127, 127, 127]]]
+
+
+def test_brightness_says_how_much_unless_alpha_says_something() -> None:
+    grey = np.array([[0, 128, 255]], np.uint8)
+    assert np.array_equal(decode_weights("mask", file_of(grey), LIMIT), grey)
+    opaque = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+    assert np.array_equal(decode_weights("mask", file_of(opaque), LIMIT), grey)
+    alpha = np.dstack([grey, grey, grey, np.array([[129, 128, 0]], np.uint8)])
+    assert np.array_equal(decode_weights("mask", file_of(alpha), LIMIT), [[255, 0, 0]])
+
+
+def test_a_mask_fits_its_picture_and_opens_something() -> None:
+    picture = Picture(noise(9, 7))
+    check_mask(picture, np.ones((7, 9), bool), "it")
+    with pytest.raises(InvalidRequest, match="of the image's size, 9x7; got 7x9"):
+        check_mask(picture, np.ones((9, 7), bool), "it")
+    with pytest.raises(InvalidRequest, match="something to repaint; white, it got nothing"):
+        check_mask(picture, np.zeros((7, 9), bool), "white, it")
+
+
+def test_a_picture_is_stretched_whole_or_covers_undistorted() -> None:
+    halves = np.zeros((10, 40, 3), np.uint8)
+    halves[:, 20:] = 255
+    for made in (stretch(Picture(halves), (20, 20)), cover(Picture(halves), (20, 20))):
+        assert made.size == (20, 20)
+        assert (made.pixels[:, :4] == 0).all()
+        assert (made.pixels[:, 16:] == 255).all()
+    quarters = np.zeros((10, 40, 3), np.uint8)
+    quarters[:, :10] = 255
+    assert (stretch(Picture(quarters), (20, 20)).pixels[:, :3] > 250).all()
+    assert cover(Picture(quarters), (20, 20)).pixels.max() < 50
+
+
+def test_the_texts_of_a_file_are_read() -> None:
+    data = encode_picture(Picture(noise(8, 8)), "png", {"parameters": "grün"})
+    assert read_texts("image", data, LIMIT) == {"parameters": "grün"}
+
+
+@pytest.mark.parametrize("kind", ["webp", "jpeg"])
+def test_less_quality_is_a_smaller_file(kind: str) -> None:
+    low, high = (encode_picture(Picture(noise(64, 64)), kind, {}, quality) for quality in (5, 95))
+    assert len(low) < len(high)

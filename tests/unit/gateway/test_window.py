@@ -143,3 +143,10 @@ def test_a_soft_edge_has_no_place_at_the_pictures_own_border() -> None:
 def test_a_thin_stroke_does_not_fade_away(width: int) -> None:
     stroke = area(64, 64, 10, 20, 54, 20 + width)
     assert (edge_weights(stroke, 16)[stroke] == 255).all()
+
+
+def test_the_model_may_see_the_whole_picture() -> None:
+    repaint = area(400, 300, 10, 10, 20, 20)
+    window = Window.around(repaint, MODEL, whole=True)
+    assert (window.columns.picture, window.rows.picture) == ((0, 400), (0, 300))
+    assert Window.around(repaint, MODEL).columns.picture != (0, 400)
