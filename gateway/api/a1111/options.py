@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
-from ...catalogue import Entry, find_model, list_models
+from ...catalogue import STANDARD, Entry, find_model, list_models
 from ...errors import InvalidRequest
 from ...runtime import runtime_of
 from ..body import Must, body_limits, read_json
@@ -16,6 +16,8 @@ from ..rendering import error_responses
 from .activity import PREVIEW_EVERY
 from .errors import WebUIError
 from .schemas import CHECKPOINT
+
+EXAMPLES: dict[str, Any] = {"the standard model": {"value": {CHECKPOINT: STANDARD}}}
 
 router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], responses=error_responses(WebUIError))
 
@@ -63,7 +65,7 @@ async def options(request: Request) -> dict[str, Any]:
     }
 
 
-@router.post("/options", openapi_extra=reads(json_body(NewOptions, {})))
+@router.post("/options", openapi_extra=reads(json_body(NewOptions, EXAMPLES)))
 async def set_options(request: Request) -> None:
     """Sets the model of all requests that name none."""
     body = await read_json(request, NewOptions, body_limits(runtime_of(request).settings))

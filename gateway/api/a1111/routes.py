@@ -21,6 +21,8 @@ from .canvas import Canvas, read_canvas
 from .errors import WebUIError
 from .options import chosen_model
 from .schemas import (
+    IMG2IMG_EXAMPLES,
+    PNG_INFO_EXAMPLES,
     TXT2IMG_EXAMPLES,
     Drawn,
     HiresTxt2Img,
@@ -65,7 +67,7 @@ async def txt2img(request: Request) -> Response:
     response_model=None,
     summary="Image to image, and inpainting",
     responses={404: {"model": WebUIError}, **ANSWERS},
-    openapi_extra=reads(json_body(Img2Img, {})),
+    openapi_extra=reads(json_body(Img2Img, IMG2IMG_EXAMPLES)),
 )
 async def img2img(request: Request) -> Response:
     """Makes pictures of a picture; with a mask, of the part that is white in it."""
@@ -132,7 +134,7 @@ async def skip(request: Request) -> None:
     await interrupt(request)
 
 
-@router.post("/png-info", responses=ERRORS, openapi_extra=reads(json_body(PngInfo, {})))
+@router.post("/png-info", responses=ERRORS, openapi_extra=reads(json_body(PngInfo, PNG_INFO_EXAMPLES)))
 async def png_info(request: Request) -> PngInfoAnswer:
     """How a picture was made, by the text in its file."""
     settings = runtime_of(request).settings

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...plan import MAX_SEED, MAX_STEPS
 from ..body import Must
-from ..schemas import MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
+from ..schemas import INPAINT_EXAMPLES, MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
 
 MAX_SIDE = 8192
 MAX_BLUR = 64
@@ -194,3 +194,16 @@ TXT2IMG_EXAMPLES: dict[str, Any] = {
         }
     },
 }
+_SQUARE: dict[str, Any] = INPAINT_EXAMPLES["a square in the middle"]["value"]
+IMG2IMG_EXAMPLES: dict[str, Any] = {
+    "a square in the middle": {
+        "value": {
+            "prompt": "a red apple",
+            "init_images": [_SQUARE["image"]],
+            "mask": _SQUARE["mask"],
+            "steps": 20,
+            "seed": 42,
+        }
+    }
+}
+PNG_INFO_EXAMPLES: dict[str, Any] = {"a picture": {"value": {"image": _SQUARE["image"]}}}

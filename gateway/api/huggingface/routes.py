@@ -25,6 +25,7 @@ from ..rendering import error_responses
 from .errors import HuggingFaceError
 from .schemas import (
     ALL_IN_ONE_EXAMPLES,
+    IMAGE_TO_IMAGE_EXAMPLES,
     TEXT_TO_IMAGE_EXAMPLES,
     AllInOneTask,
     ImageToImageParameters,
@@ -61,7 +62,7 @@ async def text_to_image(request: Request) -> Response:
     "/image-to-image",
     response_model=None,
     responses={200: PICTURE, **ERRORS},
-    openapi_extra=reads(json_body(ImageToImageTask, {}), PICTURE["content"]),
+    openapi_extra=reads(json_body(ImageToImageTask, IMAGE_TO_IMAGE_EXAMPLES), PICTURE["content"]),
 )
 async def image_to_image(request: Request) -> Response:
     """`InferenceClient(model="http://…/hf/image-to-image").image_to_image(…)`, with `mask_image` inpainting.

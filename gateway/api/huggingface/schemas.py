@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...plan import MAX_SEED
 from ..body import Must
-from ..schemas import DEFAULT_STRENGTH, MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
+from ..schemas import DEFAULT_STRENGTH, INPAINT_EXAMPLES, MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
 
 MAX_SIDE = 8192
 
@@ -117,3 +117,12 @@ TEXT_TO_IMAGE_EXAMPLES: dict[str, Any] = {
     },
 }
 ALL_IN_ONE_EXAMPLES: dict[str, Any] = {"the contract": {"value": {"inputs": "a red apple", "batch_size": 1}}}
+_SQUARE: dict[str, Any] = INPAINT_EXAMPLES["a square in the middle"]["value"]
+IMAGE_TO_IMAGE_EXAMPLES: dict[str, Any] = {
+    "a square in the middle": {
+        "value": {
+            "inputs": _SQUARE["image"],
+            "parameters": {"prompt": "a red apple", "mask_image": _SQUARE["mask"], "seed": 42},
+        }
+    }
+}

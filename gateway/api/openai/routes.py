@@ -18,7 +18,7 @@ from ..openapi import form_body, json_body, reads
 from ..rendering import error_responses
 from .answers import answer, files, fit
 from .errors import OpenAIError
-from .schemas import GENERATION_EXAMPLES, Edit, Generation, ImagesResponse, Model, ModelList
+from .schemas import GENERATION_EXAMPLES, Edit, Generation, ImagesResponse, ModelCard, ModelList
 from .streaming import Storyteller, preview_every
 from .translation import Order, read_edit, read_generation
 
@@ -83,7 +83,7 @@ async def models(request: Request) -> ModelList:
 
 
 @router.get("/models/{name}", responses={404: {"model": OpenAIError}})
-async def model(request: Request, name: str) -> Model:
+async def model(request: Request, name: str) -> ModelCard:
     """One model."""
     try:
         return _model_card(find_model(name, await list_models(runtime_of(request).stages)).id)
@@ -91,8 +91,8 @@ async def model(request: Request, name: str) -> Model:
         raise HTTPException(404, error.message) from None
 
 
-def _model_card(name: str) -> Model:
-    return Model(id=name, created=int(time.time()), owned_by="triptych")
+def _model_card(name: str) -> ModelCard:
+    return ModelCard(id=name, created=int(time.time()), owned_by="triptych")
 
 
 async def _model(request: Request, body: Generation) -> str | None:

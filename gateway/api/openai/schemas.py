@@ -157,7 +157,7 @@ class ImagesResponse(BaseModel):
     quality: str
 
 
-class Model(BaseModel):
+class ModelCard(BaseModel):
     id: str
     object: str = "model"
     created: int
@@ -166,7 +166,7 @@ class Model(BaseModel):
 
 class ModelList(BaseModel):
     object: str = "list"
-    data: list[Model]
+    data: list[ModelCard]
 
 
 GENERATION_EXAMPLES: dict[str, Any] = {
