@@ -92,28 +92,6 @@ def decode_mask(field: str, data: bytes, max_pixels: int, convention: str) -> Ma
     return area
 
 
-def decode_weights(field: str, data: bytes, max_pixels: int) -> Pixels:
-    """How much of each pixel may be repainted, 0 to 255 (height, width): its brightness, or, where the file
-    has an alpha channel that says something, all or nothing by that."""
-    image = _open(field, data, max_pixels)
-    alpha = np.asarray(image.convert("RGBA"))[..., 3]
-    if image.has_transparency_data and alpha.min() < OPAQUE:
-        return np.where(alpha > OPAQUE // 2 + 1, np.uint8(OPAQUE), np.uint8(0))
-    return np.asarray(image.convert("L"))
-
-
-def check_mask(picture: Picture, repaint: Mask, reading: str) -> None:
-    """InvalidRequest where the mask is not of the picture's size, or repaints nothing, `reading` it so."""
-    height, width = repaint.shape
-    if (width, height) != picture.size:
-        raise InvalidRequest(
-            f"mask must be of the image's size, {picture.width}x{picture.height}; got {width}x{height}.",
-            field="mask",
-        )
-    if not repaint.any():
-        raise InvalidRequest(f"mask must have something to repaint; {reading} got nothing.", field="mask")
-
-
 def _white_is_repaint(image: Image.Image) -> Pixels:
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
     return np.asarray(Image.alpha_composite(black, image.convert("RGBA")).convert("L"))
@@ -172,24 +150,6 @@ def _open(field: str, data: bytes, max_pixels: int) -> Image.Image:
         raise refuse(f"a whole {image.format} file", f"one that cannot be decoded: {error}") from None
 
 
-def read_texts(field: str, data: bytes, max_pixels: int) -> dict[str, str]:
-    """The texts that came in the file of a picture."""
-    image = _open(field, data, max_pixels)
-    return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
-
-
-def stretch(picture: Picture, size: tuple[int, int]) -> Picture:
-    """All of the picture at this (width, height)."""
-    image = Image.fromarray(picture.pixels)
-    return Picture(np.asarray(image.resize(size, Image.Resampling.LANCZOS)), picture.profile)
-
-
-def cover(picture: Picture, size: tuple[int, int]) -> Picture:
-    """The middle of the picture at this (width, height), undistorted."""
-    image = ImageOps.fit(Image.fromarray(picture.pixels), size, Image.Resampling.LANCZOS)
-    return Picture(np.asarray(image), picture.profile)
-
-
 def encode_picture(
     picture: Picture, output_format: str, text: dict[str, str], quality: int = LOSSY_QUALITY
 ) -> bytes:
@@ -221,3 +181,43 @@ def _text_chunks(text: dict[str, str]) -> PngImagePlugin.PngInfo:
     for key, value in text.items():
         chunks.add_text(key, value)
     return chunks
+
+
+def decode_weights(field: str, data: bytes, max_pixels: int) -> Pixels:
+    """How much of each pixel may be repainted, 0 to 255 (height, width): its brightness, or, where the file
+    has an alpha channel that says something, all or nothing by that."""
+    image = _open(field, data, max_pixels)
+    alpha = np.asarray(image.convert("RGBA"))[..., 3]
+    if image.has_transparency_data and alpha.min() < OPAQUE:
+        return np.where(alpha > OPAQUE // 2 + 1, np.uint8(OPAQUE), np.uint8(0))
+    return np.asarray(image.convert("L"))
+
+
+def check_mask(picture: Picture, repaint: Mask, reading: str) -> None:
+    """InvalidRequest where the mask is not of the picture's size, or repaints nothing, `reading` it so."""
+    height, width = repaint.shape
+    if (width, height) != picture.size:
+        raise InvalidRequest(
+            f"mask must be of the image's size, {picture.width}x{picture.height}; got {width}x{height}.",
+            field="mask",
+        )
+    if not repaint.any():
+        raise InvalidRequest(f"mask must have something to repaint; {reading} got nothing.", field="mask")
+
+
+def read_texts(field: str, data: bytes, max_pixels: int) -> dict[str, str]:
+    """The texts that came in the file of a picture."""
+    image = _open(field, data, max_pixels)
+    return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
+
+
+def stretch(picture: Picture, size: tuple[int, int]) -> Picture:
+    """All of the picture at this (width, height)."""
+    image = Image.fromarray(picture.pixels)
+    return Picture(np.asarray(image.resize(size, Image.Resampling.LANCZOS)), picture.profile)
+
+
+def cover(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The middle of the picture at this (width, height), undistorted."""
+    image = ImageOps.fit(Image.fromarray(picture.pixels), size, Image.Resampling.LANCZOS)
+    return Picture(np.asarray(image), picture.profile)

@@ -45,7 +45,8 @@ class Settings(Addresses, BaseSettings):
         1800,
         gt=0,
         le=86_400,
-        description="Seconds that a request may take in all its stages, waiting included.",
+        description="Seconds that a request may take in all its stages, waiting included; each batch of one "
+        "that takes several, as other programs' clients may ask for.",
     )
     stage_attempts: int = Field(
         4,

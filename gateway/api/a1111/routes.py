@@ -58,7 +58,7 @@ async def txt2img(request: Request) -> Response:
     """Makes pictures of a prompt."""
     with runtime_of(request).admission.permit():
         body = await read_json(request, HiresTxt2Img, body_limits(runtime_of(request).settings))
-        asked, warnings = read_request(body, await chosen_model(request, body.override_settings))
+        asked, warnings = await _read(request, body)
         return await _draw(request, body, asked, None, warnings)
 
 
@@ -76,17 +76,22 @@ async def img2img(request: Request) -> Response:
         body = await read_json(request, Img2Img, body_limits(settings))
         if not body.init_images:
             raise HTTPException(404, "Init image not found")
-        asked, warnings = read_request(body, await chosen_model(request, body.override_settings))
-        check_room(body.size, body.number, settings.max_image_pixels)
+        asked, warnings = await _read(request, body)
         canvas = await asyncio.to_thread(read_canvas, body, settings.max_image_pixels // body.number)
         asked = await asyncio.to_thread(canvas.prepare, asked, body)
         return await _draw(request, body, asked, canvas, warnings)
 
 
+async def _read(request: Request, body: Txt2Img) -> tuple[GenerateRequest, list[str]]:
+    """Refuses what is too much before anything is made of it."""
+    for size in (body.size, body.final_size):
+        check_room(size, body.number, runtime_of(request).settings.max_image_pixels)
+    return read_request(body, await chosen_model(request, body.override_settings))
+
+
 async def _draw(
     request: Request, body: Txt2Img, asked: GenerateRequest, canvas: Canvas | None, warnings: list[str]
 ) -> Response:
-    check_room(body.final_size, body.number, runtime_of(request).settings.max_image_pixels)
     pipeline = runtime_of(request).pipeline
     with activities_of(request).begin(body.n_iter, body.final_size) as activity:
         work = activity.perform(lambda watcher: generate_batches(pipeline, asked, watcher))

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...plan import MAX_SEED, MAX_STEPS
 from ..body import Must
-from ..schemas import INPAINT_EXAMPLES, MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
+from ..examples import INPAINT_EXAMPLES
+from ..schemas import MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
 
 MAX_SIDE = 8192
 MAX_BLUR = 64

@@ -5,6 +5,7 @@ from fastapi import HTTPException
 from ...errors import InvalidRequest
 from ...requests import GenerateRequest
 from ..samplers import Sampling, read_sampling
+from ..schemas import MAX_IMAGES
 from .schemas import RANDOM_SEED, Txt2Img
 
 ARGS = "args"
@@ -14,12 +15,17 @@ def read_request(body: Txt2Img, model: str | None) -> tuple[GenerateRequest, lis
     """The request, with warnings of what is not quite as it was asked for.
 
     Raises HTTPException 400 for a sampler that nothing is near to, as the web UI does, and InvalidRequest for
-    a script.
+    a script and for too many pictures.
     """
     if body.script_name:
         raise InvalidRequest(
             f"script_name must be null, as no script runs here; got {body.script_name!r}.",
             field="script_name",
+        )
+    if body.number > MAX_IMAGES:
+        raise InvalidRequest(
+            f"batch_size must be such that batch_size × n_iter is at most {MAX_IMAGES}; got {body.number}.",
+            field="batch_size",
         )
     sampling = _sampling(body)
     request = GenerateRequest(

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...plan import MAX_SEED
 from ..body import Must
-from ..schemas import DEFAULT_STRENGTH, INPAINT_EXAMPLES, MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
+from ..examples import INPAINT_EXAMPLES
+from ..schemas import DEFAULT_STRENGTH, MAX_GUIDANCE_SCALE, MAX_IMAGES, MAX_PROMPT
 
 MAX_SIDE = 8192
 

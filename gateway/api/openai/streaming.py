@@ -11,8 +11,8 @@ from typing import Any
 from fastapi.sse import format_sse_event
 
 from ...errors import STATUS, GatewayError
-from ...progress import Progress
 from ...requests import GenerateResult
+from ..narration import Happening
 from ..rendering import error_fields
 from .answers import enlarge, files, fit, traits
 from .errors import error_body
@@ -26,8 +26,6 @@ USAGE = {
     "total_tokens": 0,
 }
 """Nothing is counted in tokens here, and clients look for the numbers."""
-
-Happening = Progress | GenerateResult
 
 
 def preview_every(partial_images: int, steps: int) -> int:
@@ -61,7 +59,9 @@ class Storyteller:
     async def _events(self, happening: Happening) -> list[bytes]:
         if isinstance(happening, GenerateResult):
             return await asyncio.to_thread(self._completed, happening)
-        if not happening.previews or self.shown == (self.body.partial_images or 0):
+        if happening is None:
+            return [format_sse_event(comment="")]
+        if self.shown == (self.body.partial_images or 0):
             return []
         self.shown += 1
         image = await asyncio.to_thread(enlarge, happening.previews[0], self.size, self.body)

@@ -12,10 +12,11 @@ from gateway.progress import Progress, Watcher
 from gateway.requests import GenerateResult
 
 RESULT = cast(GenerateResult, object())
-HALF = Progress("diffusion", "running", 10, 20)
+HALF = Progress("diffusion", "running", 10, 20, previews=(b"png",))
 
 
 async def work(watcher: Watcher) -> AsyncIterator[GenerateResult]:
+    watcher.notice(Progress("text_encoder", "running"))
     watcher.notice(HALF)
     yield RESULT
 
@@ -33,7 +34,19 @@ def told(work: Any) -> list[Any]:
     return asyncio.run(listen())
 
 
-def test_what_happens_is_told_in_its_order() -> None:
+def test_silence_is_told_so_that_no_proxy_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.api.narration.HEARTBEAT_SECONDS", 0.01)
+
+    async def slow(_: Watcher) -> AsyncIterator[GenerateResult]:
+        await asyncio.sleep(0.1)
+        yield RESULT
+
+    happenings = told(slow)
+    assert happenings[0] is None
+    assert happenings[-1] is RESULT
+
+
+def test_what_can_be_shown_is_told_in_its_order() -> None:
     assert told(work) == [HALF, RESULT]
 
 

@@ -94,3 +94,9 @@ def test_the_second_pass_says_how_large_the_answer_is(fields: dict[str, Any], si
 
 def test_a_picture_is_made_anew_as_far_as_by_default() -> None:
     assert Img2Img().denoising_strength == 0.75
+
+
+def test_so_many_pictures_are_made_and_no_more() -> None:
+    assert read(batch_size=10, n_iter=10)[0].num_images == 100
+    with pytest.raises(InvalidRequest, match="batch_size × n_iter is at most 100; got 110"):
+        read(batch_size=11, n_iter=10)

@@ -103,6 +103,17 @@ def test_no_more_is_shown_than_was_asked_for(gateway: httpx.Client, half_way: th
     assert shown == {0: 0, 1: 1, 3: 3}
 
 
+def test_a_stream_that_is_silent_for_long_says_so(
+    gateway: httpx.Client, half_way: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.api.narration.HEARTBEAT_SECONDS", 0.05)
+    with gateway.stream("POST", GENERATIONS, json={**APPLE, "stream": True}) as response:
+        lines = response.iter_lines()
+        assert next(lines).startswith(":")
+        half_way.set()
+        assert "event: image_generation.completed" in list(lines)
+
+
 def test_every_picture_of_a_stream_is_completed(gateway: httpx.Client) -> None:
     told = events(gateway.post(GENERATIONS, json={**APPLE, "stream": True, "n": 3, "seed": 7}).text)
     assert [data["seed"] for _, data in told] == [7, 8, 9]
