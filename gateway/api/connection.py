@@ -12,6 +12,11 @@ from ..background import Background
 Result = TypeVar("Result")
 
 
+def client_of(request: Request) -> str:
+    """Who asks, as far as the stages must tell one client from another to give each its share."""
+    return request.client.host if request.client else ""
+
+
 def start(work: Coroutine[Any, Any, Result], entered: ExitStack) -> asyncio.Task[Result]:
     """Begins the work. What was entered for it is left when it ends, however it ends."""
     job, held = asyncio.ensure_future(work), entered.pop_all()

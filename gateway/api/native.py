@@ -1,7 +1,7 @@
 """The gateway's own routes: text to image, image to image, and inpainting."""
 
 import asyncio
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,14 +20,15 @@ from ..requests import Inpainting
 from ..runtime import runtime_of
 from .answers import JSON, answer_type, make_answer
 from .body import body_limits, read_json, read_json_or_form
-from .connection import start, while_connected
+from .connection import client_of, start, while_connected
 from .examples import IMAGE_TO_IMAGE_EXAMPLES, INPAINT_EXAMPLES, TEXT_TO_IMAGE_EXAMPLES
 from .generated import Generated
 from .openapi import form_body, json_body, reads
 from .rendering import ERROR_RESPONSES
 from .schemas import NOTHING_GIVEN, Given, ImageToImage, Inpaint, TextToImage
 from .stream import MEDIA_TYPE as EVENT_STREAM
-from .stream import EventStream, Unread, tell
+from .stream import EventStream
+from .unread import Unread, stopping_event, tell
 
 IMAGE = frozenset({"image"})
 IMAGE_AND_MASK = frozenset({"image", "mask"})
@@ -103,7 +104,7 @@ async def inpaint(request: Request) -> Response:
 async def _answer(request: Request, body: TextToImage, given: Given, entered: ExitStack) -> Response:
     """What was entered is left when the work is done, which may be after the client has left."""
     media_type, background = answer_type(request, body), runtime_of(request).background
-    asked = body.to_request(request.client.host if request.client else "", given)
+    asked = body.to_request(client_of(request), given)
     keep, unread = body.on_disconnect == "keep", Unread()
 
     async def work(watcher: Watcher | None, media_type: str) -> Response:
@@ -115,7 +116,11 @@ async def _answer(request: Request, body: TextToImage, given: Given, entered: Ex
         return await while_connected(request, job, background if keep else None)
     watcher, request_id = Watcher(unread.notice, body.preview_every), request.state.request_id
     telling = start(tell(work(watcher, JSON), unread, request_id), entered)
-    return EventStream(telling, unread, background, keep, request_id)
+    leaving = AsyncExitStack()
+    leaving.callback(background.leave, telling)
+    if not keep:
+        leaving.callback(telling.cancel)
+    return EventStream(unread.read(), leaving, stopping_event(request_id))
 
 
 def _picture(text: str, max_pixels: int) -> Picture:

@@ -1,5 +1,6 @@
 """Errors: one table of statuses for all, and a shape for each dialect, which the path tells."""
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,8 @@ from .huggingface import errors as huggingface
 from .openai import errors as openai
 
 RETRY_AFTER = 10
+
+logger = logging.getLogger(__name__)
 
 
 class ErrorBody(BaseModel):
@@ -41,10 +44,18 @@ ERROR_RESPONSES = error_responses(ErrorBody)
 def render_error(error: GatewayError, request_id: str, path: str = "") -> JSONResponse:
     """The error with its status from the one table, and Retry-After where it carries one."""
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
-    return _response(STATUS[type(error)], error_fields(error, request_id), headers, path)
+    return _response(STATUS[type(error)], _error_fields(error, request_id), headers, path)
 
 
-def error_fields(error: GatewayError, request_id: str) -> ErrorFields:
+def render_failure(error: Exception, request_id: str, path: str = "") -> JSONResponse:
+    """Of whatever was raised; what is no error of the tree is logged, as a fault of the gateway's own."""
+    if isinstance(error, GatewayError):
+        return render_error(error, request_id, path)
+    logger.error("A fault of the gateway's own", exc_info=error, extra={"request_id": request_id})
+    return internal_error(request_id, path)
+
+
+def _error_fields(error: GatewayError, request_id: str) -> ErrorFields:
     return ErrorFields(
         type=type(error).__name__,
         message=error.message,

@@ -12,7 +12,7 @@ from ...infotext import read_infotext
 from ...requests import GenerateRequest
 from ...runtime import runtime_of
 from ..body import body_limits, read_json
-from ..connection import while_connected
+from ..connection import client_of, while_connected
 from ..openapi import json_body, reads
 from ..rendering import error_responses
 from .activity import Activities
@@ -86,7 +86,8 @@ async def _read(request: Request, body: Txt2Img) -> tuple[GenerateRequest, list[
     """Refuses what is too much before anything is made of it."""
     for size in (body.size, body.final_size):
         check_room(size, body.number, runtime_of(request).settings.max_image_pixels)
-    return read_request(body, await chosen_model(request, body.override_settings))
+    asked, warnings = read_request(body, await chosen_model(request, body.override_settings))
+    return replace(asked, client=client_of(request)), warnings
 
 
 async def _draw(

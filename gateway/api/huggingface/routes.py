@@ -19,7 +19,7 @@ from ...runtime import runtime_of
 from ..accept import choose
 from ..answers import FORMATS, evidence_headers
 from ..body import body_limits, parse_json, read_bytes, read_fields, read_json
-from ..connection import while_connected
+from ..connection import client_of, while_connected
 from ..openapi import json_body, reads
 from ..rendering import error_responses
 from .errors import HuggingFaceError
@@ -91,9 +91,13 @@ async def all_in_one(request: Request) -> Response:
         settings = runtime_of(request).settings
         asked = read_all_in_one(await read_json(request, AllInOneTask, body_limits(settings)))
         check_room(asked.size, asked.num_images, settings.max_image_pixels)
-        work = generate_fitted(runtime_of(request).pipeline, asked)
-        result = await while_connected(request, work)
+        result = await _generate(request, asked)
         return await asyncio.to_thread(_raw, result)
+
+
+async def _generate(request: Request, asked: GenerateRequest) -> GenerateResult:
+    asked = replace(asked, client=client_of(request))
+    return await while_connected(request, generate_fitted(runtime_of(request).pipeline, asked))
 
 
 def _raw(result: GenerateResult) -> Response:
@@ -127,7 +131,7 @@ async def _picture(
 ) -> Response:
     """The picture, of this size if one was asked for."""
     check_room(size, 1, runtime_of(request).settings.max_image_pixels)
-    result = await while_connected(request, generate_fitted(runtime_of(request).pipeline, asked))
+    result = await _generate(request, asked)
     return await asyncio.to_thread(_encode, asked, result, size, warnings, media_type)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -12,10 +13,11 @@ from ...errors import InvalidRequest
 from ...fitting import check_room, generate_batches, generate_fitted
 from ...runtime import runtime_of
 from ..body import body_limits, read_json, read_json_or_form
-from ..connection import while_connected
-from ..narration import EventStream, narrate
+from ..connection import client_of, while_connected
+from ..narration import narrate
 from ..openapi import form_body, json_body, reads
 from ..rendering import error_responses
+from ..stream import MEDIA_TYPE, EventStream
 from .answers import answer, files, fit
 from .errors import OpenAIError
 from .schemas import GENERATION_EXAMPLES, Edit, Generation, ImagesResponse, ModelCard, ModelList
@@ -25,7 +27,7 @@ from .translation import Order, read_edit, read_generation
 FILES = frozenset({"image", "mask"})
 ERRORS = error_responses(OpenAIError)
 ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": ImagesResponse, "content": {"text/event-stream": {}}},
+    200: {"model": ImagesResponse, "content": {MEDIA_TYPE: {}}},
     **ERRORS,
 }
 
@@ -105,6 +107,7 @@ async def _respond(
     request: Request, kind: str, body: Generation, order: Order, stack: AsyncExitStack
 ) -> Response:
     check_room(order.size, body.number, runtime_of(request).settings.max_image_pixels)
+    order = replace(order, request=replace(order.request, client=client_of(request)))
     if body.stream:
         return await _stream(request, kind, body, order, stack)
     work = generate_fitted(runtime_of(request).pipeline, order.request)
@@ -130,5 +133,5 @@ async def _stream(
     )
     first = await while_connected(request, anext(happenings))
     size = order.size or offer.own
-    storyteller = Storyteller(kind, body, order, size, request.state.request_id)
-    return EventStream(storyteller.tell(first, happenings), stack.pop_all())
+    storyteller = Storyteller(kind, body, order, size, request.state.request_id, request.url.path)
+    return EventStream(storyteller.tell(first, happenings), stack.pop_all(), storyteller.stopping())

@@ -8,14 +8,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Response
 from fastapi.sse import format_sse_event
 
-from ...errors import STATUS, GatewayError
 from ...requests import GenerateResult
 from ..narration import Happening
-from ..rendering import error_fields
+from ..rendering import render_failure, stopping
 from .answers import enlarge, files, fit, traits
-from .errors import error_body
 from .schemas import Generation
 from .translation import Order
 
@@ -35,13 +34,15 @@ def preview_every(partial_images: int, steps: int) -> int:
 
 @dataclass
 class Storyteller:
-    """Tells of one request; `kind` is image_generation or image_edit. `size` is the answer's, if known."""
+    """Tells of one request at a path; `kind` is image_generation or image_edit. `size` is the answer's, if
+    known."""
 
     kind: str
     body: Generation
     order: Order
     size: tuple[int, int] | None
     request_id: str
+    path: str
     shown: int = 0
 
     async def tell(self, first: Happening, others: AsyncGenerator[Happening, None]) -> AsyncIterator[bytes]:
@@ -52,9 +53,12 @@ class Storyteller:
             async for happening in others:
                 for event in await self._events(happening):
                     yield event
-        except GatewayError as error:
-            said = error_body(STATUS[type(error)], error_fields(error, self.request_id))
-            yield format_sse_event(event="error", data_str=said.model_dump_json())
+        except Exception as error:
+            yield _failure(render_failure(error, self.request_id, self.path))
+
+    def stopping(self) -> bytes:
+        """The last event where the server does not wait for the work."""
+        return _failure(stopping(self.request_id, self.path))
 
     async def _events(self, happening: Happening) -> list[bytes]:
         if isinstance(happening, GenerateResult):
@@ -86,3 +90,7 @@ class Storyteller:
             **more,
         }
         return format_sse_event(event=kind, data_str=json.dumps(data))
+
+
+def _failure(answer: Response) -> bytes:
+    return format_sse_event(event="error", data_str=bytes(answer.body).decode())

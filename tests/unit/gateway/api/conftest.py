@@ -1,20 +1,31 @@
-"""Pipelines that tell how far they are."""
+"""Stages that begin with a picture, and pipelines that tell how far they are."""
 
 import asyncio
 import threading
 from collections.abc import Iterator
 
+import httpx
 import numpy as np
 import pytest
 
 from gateway.pipeline import Pipeline
 from gateway.progress import Progress, Watcher
 from gateway.requests import GenerateRequest, GenerateResult
+from tests.unit.gateway.conftest import Fakes
 from tests.unit.gateway.pictures import file_of
 
 PREVIEW = np.full((8, 8, 3), 200, np.uint8)
 """What a picture looks like half way."""
 SECONDS_LEFT = 1.5
+
+
+@pytest.fixture
+def able(fakes: Fakes, fresh_gateway: httpx.Client) -> httpx.Client:
+    """A client of a gateway whose stages announce what image to image and soft masks need."""
+    fakes["decoder"].extras = ["task"]
+    fakes["diffusion"].extras = ["strength", "guidance_interval"]
+    fakes["inpainting"].extras = ["strength", "soft_mask", "guidance_interval"]
+    return fresh_gateway
 
 
 @pytest.fixture

@@ -12,15 +12,6 @@ from tests.unit.gateway.fakes import IMAGE, LATENT, MASK, PAINTED, FakeStage, se
 from tests.unit.gateway.pictures import Pixels, file_of, noise, pixels_of, text_of, white_box
 
 
-@pytest.fixture
-def able(fakes: Fakes, fresh_gateway: httpx.Client) -> httpx.Client:
-    """A client of a gateway whose stages announce what this needs."""
-    fakes["decoder"].extras = ["task"]
-    fakes["diffusion"].extras = ["strength", "guidance_interval"]
-    fakes["inpainting"].extras = ["strength", "soft_mask", "guidance_interval"]
-    return fresh_gateway
-
-
 def made(gateway: httpx.Client, path: str = "/v1/img2img", **request: Any) -> dict[str, Any]:
     answer = gateway.post(path, json={"prompt": "a red apple", **request})
     assert answer.status_code == 200, answer.text

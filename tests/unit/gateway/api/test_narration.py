@@ -35,7 +35,7 @@ def told(work: Any) -> list[Any]:
 
 
 def test_silence_is_told_so_that_no_proxy_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.api.narration.HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.api.stream.HEARTBEAT_SECONDS", 0.01)
 
     async def slow(_: Watcher) -> AsyncIterator[GenerateResult]:
         await asyncio.sleep(0.1)

@@ -75,10 +75,10 @@ def test_what_is_white_in_the_mask_is_repainted(gateway: httpx.Client) -> None:
     assert opened(small.content).size == (30, 20)
 
 
-def test_a_picture_may_come_alone_whatever_it_is_called(gateway: httpx.Client) -> None:
+def test_a_picture_may_come_alone_whatever_it_is_called(able: httpx.Client) -> None:
     picture = file_of(noise(96, 64), "JPEG")
     for headers in ({}, {"Content-Type": "image/png"}, {"Content-Type": "application/octet-stream"}):
-        response = gateway.post(IMAGE, content=picture, headers=headers)
+        response = able.post(IMAGE, content=picture, headers=headers)
         assert opened(response.content).size == (96, 64)
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 from starlette.responses import JSONResponse
 
+from gateway.app import create_app
+from gateway.settings import Settings
 from tests.unit.gateway.conftest import Fakes, StartGateway
-from tests.unit.gateway.fakes import PAINTED, wait_until
+from tests.unit.gateway.fakes import PAINTED, serving, wait_until
 from tests.unit.gateway.pictures import noise, opened, pixels_of, text_of
 
 APPLE = {"prompt": "a red apple"}
@@ -106,7 +109,7 @@ def test_no_more_is_shown_than_was_asked_for(gateway: httpx.Client, half_way: th
 def test_a_stream_that_is_silent_for_long_says_so(
     gateway: httpx.Client, half_way: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.api.narration.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.api.stream.HEARTBEAT_SECONDS", 0.05)
     with gateway.stream("POST", GENERATIONS, json={**APPLE, "stream": True}) as response:
         lines = response.iter_lines()
         assert next(lines).startswith(":")
@@ -135,6 +138,29 @@ def test_an_error_later_is_the_last_event(
     told = events(gateway.post(GENERATIONS, json={**APPLE, "stream": True, "n": 4}).text)
     assert [name for name, _ in told] == [*["image_generation.completed"] * 2, "error"]
     assert told[-1][1]["error"]["code"] == "stage_failed"
+
+
+def test_a_fault_of_the_gateways_own_is_the_last_event(
+    gateway: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.api.openai.streaming.fit", lambda *_: 1 / 0)
+    ((name, said),) = events(gateway.post(GENERATIONS, json={**APPLE, "stream": True}).text)
+    assert (name, said["error"]["type"], said["error"]["code"]) == ("error", "server_error", "internal_error")
+
+
+def test_a_gateway_that_stops_says_so_to_those_who_watch(
+    urls: dict[str, str], half_way: threading.Event
+) -> None:
+    app = create_app(Settings.model_validate({f"{name}_url": url for name, url in urls.items()}))
+    asked = {**APPLE, "stream": True, "partial_images": 1}
+    with ExitStack() as running, ExitStack() as reading:
+        gateway = reading.enter_context(httpx.Client(base_url=running.enter_context(serving(app))))
+        response = reading.enter_context(gateway.stream("POST", GENERATIONS, json=asked))
+        lines = response.iter_lines()
+        next(lines)
+        running.close()
+        name, said = events("\n".join(["", *lines]).split("\n\n", 1)[1])[-1]
+    assert (name, said["error"]["code"]) == ("error", "stopping")
 
 
 def test_a_client_that_cuts_a_stream_ends_the_work(
