@@ -65,7 +65,9 @@ class Activity:
             self.previews = ()
 
     def _notice(self, progress: Progress) -> None:
-        self.latest = progress
+        """Stages without steps are no way back to the beginning."""
+        if progress.steps or self.latest is None:
+            self.latest = progress
         self.previews = progress.previews or self.previews
 
 

@@ -57,6 +57,19 @@ def test_a_preview_stays_until_there_is_a_newer_one() -> None:
     assert seen == [(b"one",), (b"one",), (b"other",)]
 
 
+def test_the_stage_after_the_steps_is_no_way_back() -> None:
+    async def work(watcher: Watcher) -> AsyncIterator[GenerateResult]:
+        watcher.notice(Progress("text_encoder", "running"))
+        assert activity.progress == 0
+        watcher.notice(Progress("diffusion", "running", 20, 20))
+        watcher.notice(Progress("decoder", "running"))
+        assert activity.progress == 1
+        yield RESULT
+
+    activity = Activity(1, (64, 64))
+    assert asyncio.run(activity.perform(work)) == [RESULT]
+
+
 async def endless(_: Watcher) -> AsyncIterator[GenerateResult]:
     yield RESULT
     await asyncio.sleep(3600)
