@@ -65,6 +65,11 @@ def is_same(one: Image.Image, other: Image.Image) -> bool:
     return np.array_equal(pixels(one), pixels(other))
 
 
+def distance(one: Image.Image, other: Image.Image) -> float:
+    """How far a pixel's channel is from the other's, of 255, on average."""
+    return float(np.abs(pixels(one).astype(float) - pixels(other)).mean())
+
+
 def assert_painted_in_the_box(result: Image.Image, margin: int = 0) -> None:
     """Every pixel of the noise is there outside of the box and a margin, and hardly one inside."""
     around = np.ones((HEIGHT, WIDTH), bool)

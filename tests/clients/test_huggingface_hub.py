@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.clients.pictures import (
     assert_painted_in_the_box,
+    distance,
     file_of,
     huge_file,
     is_same,
@@ -84,6 +85,24 @@ def test_further_parameters_do_no_harm(drawing: InferenceClient, gateway_url: st
 def test_what_is_white_in_the_mask_is_repainted_and_nothing_else(repainting: InferenceClient) -> None:
     assert_painted_in_the_box(painted(repainting))
     assert is_same(painted(repainting, seed=1), painted(repainting, seed=1))
+
+
+def test_a_whole_picture_is_made_anew_by_so_much(
+    drawing: InferenceClient, repainting: InferenceClient
+) -> None:
+    image = heart(drawing, seed=3)
+    little, much = (
+        repainting.image_to_image(
+            file_of(image), prompt="a cat", num_inference_steps=20, strength=strength, seed=1
+        )
+        for strength in (0.3, 0.9)
+    )
+    assert little.size == much.size == image.size
+    assert distance(little, image) < distance(much, image)
+
+
+def test_a_picture_alone_is_made_anew_in_its_own_size(repainting: InferenceClient) -> None:
+    assert repainting.image_to_image(file_of(noise())).size == noise().size
 
 
 def test_a_repainted_picture_may_be_of_another_size(repainting: InferenceClient) -> None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.clients.pictures import (
     assert_painted_in_the_box,
+    distance,
     file_of,
     huge_file,
     is_same,
@@ -137,10 +138,38 @@ def test_a_stream_ends_with_the_picture(client: openai.OpenAI) -> None:
             extra_body={**STEPS, "seed": 1},
         )
     )
-    assert {event.type for event in events[:-1]} <= {"image_generation.partial_image"}
-    assert len(events) <= 3
     assert events[-1].type == "image_generation.completed"
     assert is_same(opened(events[-1].b64_json), heart(client, seed=1))
+
+
+def test_a_stream_shows_the_picture_forming(client: openai.OpenAI) -> None:
+    *partial, last = client.images.generate(
+        prompt="a heart", size="128x128", stream=True, partial_images=3, extra_body={"steps": 80, "seed": 1}
+    )
+    assert {event.type for event in partial} == {"image_generation.partial_image"}
+    assert [event.partial_image_index for event in partial] == [0, 1, 2]  # type: ignore[union-attr]
+    shown = [opened(event.b64_json) for event in partial]
+    assert {image.size for image in shown} == {(128, 128)}
+    left = [distance(image, opened(last.b64_json)) for image in shown]
+    assert left == sorted(left, reverse=True)
+
+
+def test_without_a_mask_the_whole_picture_is_made_anew_by_so_much(client: openai.OpenAI) -> None:
+    image = heart(client, seed=3)
+    whole = {"image": file_of(image), "mask": openai.omit, "prompt": "a cat"}
+    little, much = (
+        edited(client, **whole, extra_body={"steps": 20, "seed": 1, "strength": strength})
+        for strength in (0.3, 0.9)
+    )
+    assert distance(little, image) < distance(much, image)
+
+
+def test_a_whole_picture_can_be_watched_as_it_is_made_anew(client: openai.OpenAI) -> None:
+    *partial, last = client.images.edit(
+        image=file_of(noise()), prompt="a heart", stream=True, partial_images=1, extra_body={"steps": 80}
+    )
+    assert [event.type for event in partial] == ["image_edit.partial_image"]
+    assert {opened(event.b64_json).size for event in (*partial, last)} == {(96, 80)}
 
 
 def test_an_edit_can_be_streamed(client: openai.OpenAI) -> None:

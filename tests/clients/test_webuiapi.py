@@ -15,6 +15,7 @@ from tests.clients.pictures import (
     HEIGHT,
     WIDTH,
     assert_painted_in_the_box,
+    distance,
     huge_file,
     is_same,
     noise,
@@ -169,21 +170,37 @@ def test_the_same_seed_paints_the_same(api: webuiapi.WebUIApi) -> None:
     assert not is_same(painted(api, seed=3), painted(api, seed=4))
 
 
+def test_without_a_mask_the_whole_picture_is_made_anew_by_so_much(api: webuiapi.WebUIApi) -> None:
+    image = heart(api, seed=3).image
+    whole = {"images": [image], "mask_image": None, "width": 64, "height": 64, "prompt": "a cat", "steps": 20}
+    little, much = (painted(api, **whole, denoising_strength=strength) for strength in (0.3, 0.9))
+    assert distance(little, image) < distance(much, image)
+
+
+def test_a_whole_picture_made_anew_says_how(api: webuiapi.WebUIApi) -> None:
+    asked = {"images": [noise()], "prompt": "a cat", "width": 128, "height": 96, "denoising_strength": 0.4}
+    made = api.img2img(**asked)
+    assert made.image.size == (128, 96)
+    assert api.png_info(made.image).parameters["Denoising strength"] == "0.4"
+    assert made.info["warnings"] == ["The picture was made at 64x64 and scaled to 128x96."]
+
+
 def test_what_is_under_way_can_be_watched_and_interrupted(api: webuiapi.WebUIApi) -> None:
     made: list[Any] = []
     slow = {"steps": 200, "n_iter": 4, "seed": 1}
     drawing = threading.Thread(target=lambda: made.append(heart(api, **slow)))
     drawing.start()
     until = time.monotonic() + 60
-    while not api.get_progress()["state"]["job_count"]:
+    while not (shown := api.get_progress())["current_image"]:
         assert time.monotonic() < until
         time.sleep(0.05)
-    state = api.get_progress()
-    assert state["state"]["job_count"] == 4
-    assert 0 <= state["progress"] <= 1
+    assert opened(shown["current_image"]).size == (64, 64)
+    assert (shown["state"]["job_count"], shown["state"]["sampling_steps"]) == (4, 200)
+    assert 0 < shown["progress"] < 1
+    assert shown["eta_relative"] > 0
     api.interrupt()
     drawing.join(60)
-    assert len(made[0].images) < 4
+    assert [image.size for image in made[0].images] == [(64, 64)] * 4
     assert "It was interrupted" in " ".join(made[0].info["warnings"])
     assert api.get_progress()["state"]["job_count"] == 0
 
