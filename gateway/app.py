@@ -24,6 +24,7 @@ from .metrics import Metrics
 from .runtime import Runtime, open_runtime
 from .settings import Settings
 from .shelf import Shelf
+from .studio import add_studio
 
 DESCRIPTION = "Stable Diffusion in panels that can hang anywhere: text encoder, diffusion model and decoder."
 
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     for dialect in (openai, a1111, options, lists, huggingface):
         app.include_router(dialect.router)
     app.include_router(operations.router)
+    add_studio(app)
     app.add_exception_handler(GatewayError, _gateway_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _client_gone)

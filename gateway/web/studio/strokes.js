@@ -1,0 +1,79 @@
+// A mask as the strokes that made it: undoing is leaving the last one out. Coordinates and sizes are in pixels of the
+// picture.
+
+export class Strokes {
+  #done = [];
+  #undone = [];
+
+  get canUndo() {
+    return this.#done.length > 0;
+  }
+
+  get canRedo() {
+    return this.#undone.length > 0;
+  }
+
+  forget() {
+    this.#done = [];
+    this.#undone = [];
+  }
+
+  /** Adds {kind: "paint" | "erase", size, points: [[x, y], …]}, {kind: "clear"} or {kind: "invert"}. */
+  add(stroke) {
+    this.#done.push(stroke);
+    this.#undone = [];
+  }
+
+  undo() {
+    if (this.canUndo) this.#undone.push(this.#done.pop());
+  }
+
+  redo() {
+    if (this.canRedo) this.#done.push(this.#undone.pop());
+  }
+
+  /** Draws all of them on an empty canvas; where it is opaque is to be repainted. */
+  draw(canvas, colour) {
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    for (const stroke of this.#done) drawStroke(context, stroke, colour);
+  }
+}
+
+const OPERATIONS = { paint: "source-over", erase: "destination-out", clear: "destination-out", invert: "xor" };
+
+/** Draws a stroke, or its end from the point of this index on. */
+export function drawStroke(context, { kind, size, points }, colour, from = 0) {
+  context.save();
+  context.globalCompositeOperation = OPERATIONS[kind];
+  context.fillStyle = context.strokeStyle = colour;
+  if (points) drawLine(context, size, points.slice(Math.max(0, from - 1)));
+  else context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+  context.restore();
+}
+
+function drawLine(context, size, points) {
+  context.lineWidth = size;
+  context.lineCap = context.lineJoin = "round";
+  context.beginPath();
+  context.moveTo(points[0][0] + 0.01, points[0][1]); // a line without length would not be drawn
+  for (const point of points) context.lineTo(...point);
+  context.stroke();
+}
+
+/** The mask as a PNG file, white where the canvas is opaque, else black; null where nothing is. */
+export async function maskFile(canvas) {
+  const { width, height } = canvas;
+  const pixels = canvas.getContext("2d", { willReadFrequently: true }).getImageData(0, 0, width, height);
+  let painted = false;
+  for (let index = 0; index < pixels.data.length; index += 4) {
+    const white = pixels.data[index + 3] > 127;
+    painted ||= white;
+    pixels.data.fill(white ? 255 : 0, index, index + 3);
+    pixels.data[index + 3] = 255;
+  }
+  if (!painted) return null;
+  const file = new OffscreenCanvas(width, height);
+  file.getContext("2d").putImageData(pixels, 0, 0);
+  return file.convertToBlob({ type: "image/png" });
+}
