@@ -12,9 +12,10 @@ export function showCaption(record, actions) {
     return button;
   };
   const element = find("caption");
+  const said = [values.negative_prompt && `without: ${values.negative_prompt}`].filter(Boolean);
   element.replaceChildren(
     make("h2", { className: "title" }, values.prompt || "Untitled"),
-    values.negative_prompt ? make("p", { className: "hint" }, `without: ${values.negative_prompt}`) : null,
+    ...said.map((text) => make("p", { className: "hint" }, text)),
     make("dl", {}, ...facts(record).map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)))),
     ...record.warnings.map((warning) => make("p", { className: "warning" }, warning)),
     make(

@@ -2,14 +2,14 @@
 
 export const find = (id) => document.getElementById(id);
 
-/** An element with properties and children; `null` children are left out, strings are text. */
+/** An element with properties, or attributes, and children, of which strings are text. */
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (name in element) element[name] = value;
     else element.setAttribute(name, value);
   }
-  element.append(...children.filter((child) => child !== null));
+  element.append(...children);
   return element;
 }
 
