@@ -30,6 +30,11 @@ export class Easel {
     this.show(mode === "txt2img" ? "result" : "input");
   }
 
+  get #isBusy() {
+    const { classList } = find("mat");
+    return classList.contains("working") || classList.contains("forming");
+  }
+
   /** Shows one of its two faces, "input" or "result". */
   show(face) {
     this.#face = face;
@@ -43,7 +48,7 @@ export class Easel {
     const filled = find("pictures").children.length > 0;
     find("pictures").hidden = isInput || !filled;
     find("empty").hidden = isInput || filled;
-    find("caption").hidden = isInput || !this.#records.length;
+    find("caption").hidden = isInput || !this.#records.length || this.#isBusy;
     press(find("show-input"), isInput);
     press(find("show-result"), !isInput);
   }
@@ -61,10 +66,12 @@ export class Easel {
     this.show("input");
   }
 
-  /** Something is being made: what is shown is dimmed until there is a preview of it. */
+  /** Something is being made: what is shown is dimmed until there is a preview of it. The face shown before. */
   begin() {
-    this.show("result");
+    const face = this.#face;
     find("mat").classList.add("working");
+    this.show("result");
+    return face;
   }
 
   preview({ images }) {
@@ -76,18 +83,19 @@ export class Easel {
       list.dataset.count = images.length;
     }
     images.forEach((data, index) => showPreview(canvases[index], data));
-    find("mat").classList.replace("working", "forming");
+    find("mat").classList.remove("working");
+    find("mat").classList.add("forming");
     if (this.#face === "result") this.show("result");
   }
 
-  /** It is done, or given up: shows these records, or those from before. */
-  end(records = this.#records) {
-    find("mat").classList.remove("working", "forming");
-    this.hang(records);
+  /** Nothing has come of it: shows what there was before. */
+  giveUp(face) {
+    this.hang(this.#records, face);
   }
 
   /** Shows pictures; the first is chosen. */
   hang(records, face = "result") {
+    find("mat").classList.remove("working", "forming");
     this.#records = records;
     for (const address of this.#addresses) URL.revokeObjectURL(address);
     this.#addresses = records.map((record) => URL.createObjectURL(record.picture));

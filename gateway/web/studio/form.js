@@ -55,10 +55,10 @@ export class Form {
     if (!this.#touched.has(name)) this.#set(name, value);
   }
 
-  /** The fields of a request. Throws a Problem that names the control at fault. */
-  request(seed) {
+  /** The fields of a request, but for the seed. Throws a Problem that names the control at fault. */
+  request() {
     const values = this.values;
-    const fields = { prompt: values.prompt, negative_prompt: values.negative_prompt, seed };
+    const fields = { prompt: values.prompt, negative_prompt: values.negative_prompt };
     for (const name of ["steps", "guidance_scale", "num_images"]) fields[name] = this.#number(name);
     if (this.mode !== "txt2img") fields.strength = this.#number("strength");
     const size = values.size === OTHER_SIZE ? `${this.#number("width")}x${this.#number("height")}` : values.size;

@@ -31,7 +31,7 @@ export class Maker {
 
   async make() {
     if (this.isBusy) return;
-    const { form, easel, notice } = this.#studio;
+    const { form, notice } = this.#studio;
     notice.clear();
     form.absolve();
     this.#busy(new AbortController());
@@ -40,7 +40,6 @@ export class Maker {
       const answer = await this.#wait(order);
       await this.#keep(order, answer);
     } catch (error) {
-      easel.end();
       this.#fail(error);
     } finally {
       this.#busy(null);
@@ -55,17 +54,18 @@ export class Maker {
     if (mode !== "txt2img" && !input.picture) {
       throw new Problem("There is no picture to work on yet. Drop, paste or choose one.");
     }
-    const fields = form.request(seed.next());
+    const fields = form.request();
     if (mode !== "txt2img") files.image = input.picture;
     if (mode === "inpaint") files.mask = await painter.file();
     if (files.mask === null) throw new Problem("Paint over the part that is to be repainted, then press Generate.");
+    fields.seed = seed.next();
     fields.preview_every = Math.max(1, Math.ceil(fields.steps / PREVIEWS));
     return { mode, fields, files, values: form.values };
   }
 
   async #wait({ mode, fields, files }) {
     const { easel, progress, panels } = this.#studio;
-    easel.begin();
+    const face = easel.begin();
     progress.begin();
     const watcher = {
       progress: (said) => {
@@ -76,6 +76,9 @@ export class Maker {
     };
     try {
       return await generate(mode, fields, files, watcher, this.#controller.signal);
+    } catch (error) {
+      easel.giveUp(face);
+      throw error;
     } finally {
       panels.rest();
     }
@@ -88,7 +91,7 @@ export class Maker {
       notice.show(new Problem("The browser has no room left for the gallery: download this picture, or delete others."));
       return records;
     });
-    easel.end(records);
+    easel.hang(records);
     panels.share(answer.stages);
     const what = records.length === 1 ? "The picture is" : `${records.length} pictures are`;
     progress.end(`${what} done, in ${seconds(answer.seconds)}`);

@@ -47,17 +47,18 @@ export function drawStroke(context, { kind, size, points }, colour, from = 0) {
   context.save();
   context.globalCompositeOperation = OPERATIONS[kind];
   context.fillStyle = context.strokeStyle = colour;
-  if (points) drawLine(context, size, points.slice(Math.max(0, from - 1)));
-  else context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+  context.lineWidth = size;
+  context.lineCap = "round";
+  if (!points) context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+  else for (let index = from; index < points.length; index++) drawPart(context, points[index - 1] ?? points[0], points[index]);
   context.restore();
 }
 
-function drawLine(context, size, points) {
-  context.lineWidth = size;
-  context.lineCap = context.lineJoin = "round";
+/** Each part by itself, so that a stroke that is drawn anew has the very pixels that it had as it was painted. */
+function drawPart(context, start, end) {
   context.beginPath();
-  context.moveTo(points[0][0] + 0.01, points[0][1]); // a line without length would not be drawn
-  for (const point of points) context.lineTo(...point);
+  context.moveTo(start[0] + 0.01, start[1]); // a line without length would not be drawn
+  context.lineTo(...end);
   context.stroke();
 }
 

@@ -1,0 +1,63 @@
+"""The gallery: what was made stays, and can be used again."""
+
+import json
+
+import numpy as np
+from PIL import Image
+
+from tests.browser.studio import Studio
+
+
+def test_what_was_made_is_there_after_a_reload_with_what_it_was_made_of(studio: Studio) -> None:
+    studio.generate("a red apple on a blue background", steps=12, guidance=3)
+    studio.made()
+    before, facts = studio.result(), studio.text("#caption dl")
+    studio.open()
+    assert len(studio.all("#gallery li")) == 1
+    assert studio.find("#prompt").get_attribute("value") == "a red apple on a blue background"
+    studio.click(studio.find("#gallery button"))
+    studio.until(lambda: studio.all("#pictures img"), "picture")
+    assert np.array_equal(studio.result(), before)
+    assert studio.text("#caption dl") == facts
+
+
+def test_its_settings_make_it_again(studio: Studio) -> None:
+    studio.generate("a cat", steps=9)
+    studio.made()
+    before = studio.result()
+    studio.generate("a rocket at night", steps=5)
+    studio.made(2)
+    studio.click(studio.all("#gallery button")[1])
+    studio.until(lambda: studio.text("#caption h2") == "a cat", "older picture")
+    studio.press("Reuse settings")
+    studio.until(lambda: studio.find("#steps").get_attribute("value") == "9", "settings")
+    studio.press("Generate")
+    studio.made(3)
+    assert np.array_equal(studio.result(), before)
+
+
+def test_deleting_can_be_taken_back(studio: Studio) -> None:
+    for number, prompt in enumerate(("a cat", "a dog"), 1):
+        studio.generate(prompt, steps=2)
+        studio.made(number)
+    studio.click(studio.all("#gallery button")[1])
+    studio.until(lambda: studio.text("#caption h2") == "a cat", "older picture")
+    studio.press("Delete")
+    studio.until(lambda: len(studio.all("#gallery li")) == 1, "gallery without it")
+    studio.click(studio.find("#toast button"))
+    studio.until(lambda: len(studio.all("#gallery li")) == 2, "gallery with it")
+    names = [one.accessible_name for one in studio.all("#gallery button")]
+    assert "a dog" in names[0]
+    assert "a cat" in names[1]
+
+
+def test_a_picture_is_downloaded_with_its_parameters(studio: Studio) -> None:
+    studio.write("Seed", "5")
+    studio.generate("a red apple!", steps=4)
+    studio.made()
+    studio.press("Download")
+    path = studio.folder / "a-red-apple-5.png"
+    studio.until(path.exists, "file")
+    with Image.open(path) as image:
+        assert json.loads(image.info["triptych"])["steps"] == 4
+        assert np.array_equal(np.asarray(image.convert("RGB")), studio.result())
