@@ -4,6 +4,7 @@ import { find, make, press } from "./dom.js";
 import { setShape, showPreview } from "./pictures.js";
 import { modeName } from "./words.js";
 
+const NARROW = "(max-width: 59.99rem)"; // where the picture is below the form
 const HIDDEN_IN_TEXT = ["faces", "drop", "paint", "tools", "input-tools"];
 
 export class Easel {
@@ -71,6 +72,7 @@ export class Easel {
     const face = this.#face;
     find("mat").classList.add("working");
     this.show("result");
+    if (matchMedia(NARROW).matches) find("easel").scrollIntoView({ behavior: "smooth" });
     return face;
   }
 
