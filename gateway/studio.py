@@ -15,7 +15,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Nothing from another host, no script or style within the page; a browser asks whether a file has changed."""
+"""Nothing from another host, no script within the page; a browser asks whether a file has changed."""
 
 
 class StudioFiles(StaticFiles):

@@ -124,7 +124,7 @@ refuse_taken_ports() {
 greet() {
     cat <<EOF
 
-Triptych is ready: $1   (try it in the browser: $1/docs)
+Triptych is ready: $1   (the studio; its API is at $1/docs)
   make generate PROMPT="a red apple"
   curl $1/v1/txt2img -H 'Content-Type: application/json' -H 'Accept: image/png' \\
        -d '{"prompt": "a red apple"}' -o apple.png
@@ -169,10 +169,10 @@ generate() {
     [[ -n ${PROMPT:-} ]] || fail 'PROMPT must say what the picture shows: make generate PROMPT="a red apple"'
     mkdir -p "$(dirname "$out")"
     if local_runs; then
-        PYTHONPATH=.:services .venv/bin/python -m gateway.client --url "$LOCAL_URL" --prompt "$PROMPT" --out "$out"
+        .venv/bin/python -m triptych_client generate --url "$LOCAL_URL" --out "$out" -- "$PROMPT"
     elif compose_runs; then
         # The container's root file system is read-only, and `docker cp` does not see its /tmp.
-        docker compose -f compose.yaml exec gateway python -m gateway.client --prompt "$PROMPT" --out /tmp/picture.png
+        docker compose -f compose.yaml exec gateway python -m triptych_client generate --out /tmp/picture.png -- "$PROMPT"
         docker compose -f compose.yaml exec -T gateway cat /tmp/picture.png >"$out"
         say "Written to $out"
     else

@@ -43,7 +43,7 @@ class Studio:
         self.until(lambda: self.run("return document.documentElement.dataset.ready"), "a page that is ready")
 
     def run(self, script: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script, *arguments)
 
     def until(self, look: Callable[[], Found], what: str) -> Found:
         """What `look` finds, as soon as it finds something."""
@@ -127,9 +127,7 @@ class Studio:
         canvas = self.find("#mask")
         self.run("arguments[0].scrollIntoView({block: 'center'})", canvas)
         size, moves = canvas.size, ActionChains(self.driver, duration=20)
-        offsets = [
-            (round((x - 0.5) * size["width"]), round((y - 0.5) * size["height"])) for x, y in points
-        ]
+        offsets = [(round((x - 0.5) * size["width"]), round((y - 0.5) * size["height"])) for x, y in points]
         moves.move_to_element_with_offset(canvas, *offsets[0]).click_and_hold()
         for offset in offsets[1:]:
             moves.move_to_element_with_offset(canvas, *offset)

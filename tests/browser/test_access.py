@@ -25,10 +25,11 @@ FAINT = """
     const found = [];
     for (const element of document.querySelectorAll("body *")) {
       const said = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-      if (!said || !element.checkVisibility() || element.closest(":disabled, .unseen, option, svg, .skip")) continue;
+      const unread = element.closest(":disabled, .unseen, option, svg, .skip");
+      if (!said || unread || !element.checkVisibility()) continue;
       const [a, b] = [luminance(numbers(getComputedStyle(element).color)), luminance(behind(element))];
       const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-      if (contrast < 4.5) found.push(`${contrast.toFixed(2)} ${element.tagName} ${element.textContent.trim()}`);
+      if (contrast < 4.5) found.push(`${contrast.toFixed(2)} ${element.outerHTML}`);
     }
     return found;
 """
@@ -79,7 +80,9 @@ def test_the_page_is_as_wide_as_a_phone(open_studio: OpenStudio) -> None:
     studio = open_studio(size=(390, 844))
     widths: Any = "return [document.documentElement.scrollWidth, innerWidth]"
     assert studio.run(widths) == [390, 390]
-    studio.generate("a red apple on a blue background and a very long prompt " + "o" * 60, )
+    studio.generate(
+        "a red apple on a blue background and a very long prompt " + "o" * 60,
+    )
     studio.made()
     assert studio.run(widths) == [390, 390]
     assert studio.find("#generate").rect["y"] < 844
@@ -101,14 +104,16 @@ def test_the_keys_are_listed(studio: Studio) -> None:
 def test_no_other_host_is_asked(studio: Studio) -> None:
     studio.generate("a cat")
     studio.made()
-    names: list[str] = studio.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    names: list[str] = studio.run(
+        "return performance.getEntriesByType('resource').map((entry) => entry.name)"
+    )
     assert len(names) > 20
     assert [name for name in names if not name.startswith((studio.url, "blob:"))] == []
 
 
 def test_the_browser_forbids_other_hosts_and_scripts_within_the_page(studio: Studio) -> None:
     studio.driver.set_script_timeout(10)
-    told = studio.driver.execute_async_script(  # type: ignore[no-untyped-call]
+    told = studio.driver.execute_async_script(
         """
         const done = arguments[0];
         document.addEventListener("securitypolicyviolation", (event) => done(event.violatedDirective));

@@ -37,7 +37,10 @@ def test_the_panels_tell_each_stage_s_share_of_the_time(studio: Studio) -> None:
     assert [stage.text for stage in studio.all(".stage .state")] == ["Ready"] * 4
     studio.generate("a cat")
     studio.made()
-    times = {one.get_attribute("data-stage"): one.find_element("css selector", ".time").text for one in studio.all(".stage")}
+    times = {
+        one.get_attribute("data-stage"): one.find_element("css selector", ".time").text
+        for one in studio.all(".stage")
+    }
     assert times.pop("inpainting") == ""
     assert all(time.endswith("%") for time in times.values())
 

@@ -37,6 +37,10 @@ def test_the_gateway_shares_nothing_with_the_stages_but_the_wires() -> None:
     assert {module for module in used if module.split(".")[0] == "triptych"} <= WIRES
 
 
+def test_the_command_line_needs_httpx_and_rich_alone() -> None:
+    assert roots(ROOT / "triptych_client") - sys.stdlib_module_names == {"httpx", "rich"}
+
+
 def test_the_host_knows_nothing_of_models() -> None:
     used = {module for _, module in imports(SERVICES / "host")}
     assert not {*MODELS, "gateway", *STAGES} & roots(SERVICES / "host")

@@ -148,7 +148,3 @@ def test_stage_calls_are_counted_with_their_errors_and_bytes(
     assert metric(fresh_gateway, "triptych_stage_errors_total", stage="decoder", type="StageFailed") == 1
     assert metric(fresh_gateway, "triptych_stage_bytes_total", stage="decoder", direction="received") > 16_384
     assert metric(fresh_gateway, "triptych_stage_bytes_total", stage="decoder", direction="sent") > 2_000
-
-
-def test_the_front_door_leads_to_the_docs(gateway: httpx.Client) -> None:
-    assert gateway.get("/").headers["location"] == "/docs"
