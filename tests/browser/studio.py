@@ -4,6 +4,7 @@ import base64
 import io
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -65,8 +67,15 @@ class Studio:
 
     def button(self, name: str) -> WebElement:
         """The visible button, or link, with this accessible name."""
-        found = [one for one in self.all("button, a.button") if one.is_displayed()]
-        return next(one for one in found if one.accessible_name == name or one.text == name)
+        return self.until(lambda: self._button(name), f"button {name!r}")
+
+    def _button(self, name: str) -> WebElement | None:
+        """None while there is none, or while they are being replaced by others."""
+        with suppress(StaleElementReferenceException):
+            for one in self.all("button, a.button"):
+                if one.is_displayed() and name in (one.text, one.accessible_name):
+                    return one
+        return None
 
     def press(self, name: str) -> None:
         self.click(self.button(name))

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 from PIL import Image
+from selenium.webdriver.support.select import Select
 
 from tests.browser.studio import Studio
+from tests.browser.test_input import begin
 
 
 def test_what_was_made_is_there_after_a_reload_with_what_it_was_made_of(studio: Studio) -> None:
@@ -34,6 +36,32 @@ def test_its_settings_make_it_again(studio: Studio) -> None:
     studio.press("Generate")
     studio.made(3)
     assert np.array_equal(studio.result(), before)
+
+
+def test_a_repainted_picture_is_made_again_with_its_input_and_its_mask(studio: Studio) -> None:
+    begin(studio)
+    studio.paint((0.3, 0.3), (0.6, 0.6))
+    mask = studio.mask()
+    studio.generate("a red apple", steps=4)
+    studio.made()
+    before = studio.result()
+    studio.open()
+    studio.click(studio.find("#gallery button"))
+    studio.until(lambda: studio.all("#pictures img"), "picture")
+    studio.press("Reuse settings")
+    studio.until(lambda: studio.find("#mask").is_displayed() and studio.mask().any(), "mask")
+    assert np.array_equal(studio.mask(), mask)
+    studio.press("Generate")
+    studio.made(2)
+    assert np.array_equal(studio.result(), before)
+
+
+def test_choices_are_kept_over_a_reload(studio: Studio) -> None:
+    Select(studio.find("#sampler")).select_by_value("lcm")
+    studio.write("Steps", "4")
+    studio.open()
+    studio.until(lambda: studio.find("#sampler").get_attribute("value") == "lcm", "sampler")
+    assert studio.find("#steps").get_attribute("value") == "4"
 
 
 def test_deleting_can_be_taken_back(studio: Studio) -> None:

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import requests
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 from tests.browser.studio import Studio
 
@@ -108,7 +109,7 @@ def test_what_the_stages_offer_can_be_chosen(studio: Studio) -> None:
     offered = [option.text for option in studio.all("#sampler option")]
     assert {"Default", "DDIM", "Euler", "DPM++ 2M", "LCM"} <= set(offered)
     assert studio.text("#size").strip() == "64 × 64"
-    studio.run("document.querySelector('#sampler').value = 'lcm'")
+    Select(studio.find("#sampler")).select_by_visible_text("LCM")
     studio.generate("a cat", steps=4)
     studio.made()
     assert "Sampler LCM" in studio.text("#caption dl").replace("\n", " ")

@@ -11,11 +11,13 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 
+from gateway.app import create_app
+from gateway.settings import Settings
 from gateway.studio import add_studio
 from tests.browser.conftest import OpenStudio
 from tests.browser.studio import Studio
 from tests.conftest import StageUrl
-from tests.running import running_gateway
+from tests.running import free_port, running_gateway
 from tests.unit.gateway.fakes import serving
 
 STAGES = ("text_encoder", "diffusion", "inpainting", "decoder")
@@ -44,6 +46,20 @@ def test_the_gateway_s_own_sentence_is_shown(
         studio.generate("a red apple")
         studio.until(lambda: "must be of at most 4096 pixels" in studio.text("#problem"), "its sentence")
         assert studio.find("#paint").is_displayed()
+
+
+def test_a_stage_that_cannot_be_reached_is_said_at_its_panel_and_when_it_is_needed(
+    open_studio: OpenStudio, stage_url: StageUrl
+) -> None:
+    urls = {f"{stage}_url": stage_url(stage) for stage in STAGES}
+    away = {**urls, "decoder_url": f"http://127.0.0.1:{free_port()}", "stage_attempts": 1}
+    with serving(create_app(Settings.model_validate(away))) as url:
+        studio = open_studio(url)
+        panel = studio.find("[data-stage=decoder]")
+        studio.until(lambda: "Not reachable" in panel.text, "state")
+        assert away["decoder_url"] in panel.text
+        studio.generate("a red apple")
+        studio.until(lambda: "The decoder stage" in studio.text("#problem"), "sentence of the gateway")
 
 
 def test_a_gateway_that_has_gone_is_said(

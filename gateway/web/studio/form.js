@@ -12,11 +12,13 @@ export const OTHER_SIZE = "other";
 export class Form {
   element = find("form");
   #touched = new Set();
+  #wanted = new Map(); // what selects are to have once it is offered
 
   constructor(changed) {
     this.element.addEventListener("input", ({ target }) => this.#input(target));
     this.element.addEventListener("change", ({ target }) => {
       if (target.name === "mode") this.#modeChanged(changed);
+      else if (target.tagName === "SELECT") this.#input(target);
     });
     this.#restore();
   }
@@ -34,7 +36,7 @@ export class Form {
   /** Everything as it stands, as `fill` takes it. */
   get values() {
     const names = [...TEXTS, ...NUMBERS];
-    return Object.fromEntries(names.map((name) => [name, this.control(name).value]));
+    return Object.fromEntries(names.map((name) => [name, this.#wanted.get(name) ?? this.control(name).value]));
   }
 
   control(name) {
@@ -53,6 +55,14 @@ export class Form {
   /** Sets a control unless a person has set it. */
   suggest(name, value) {
     if (!this.#touched.has(name)) this.#set(name, value);
+  }
+
+  /** Gives a select what it is to have, now that all that is offered is there. */
+  settle(name) {
+    const wanted = this.#wanted.get(name);
+    this.#wanted.delete(name);
+    if (wanted !== undefined && has(this.control(name), wanted)) this.control(name).value = wanted;
+    this.#follow(this.control(name));
   }
 
   /** The fields of a request, but for the seed. Throws a Problem that names the control at fault. */
@@ -108,8 +118,9 @@ export class Form {
 
   #set(name, value) {
     const control = this.control(name);
-    const isOption = control.tagName !== "SELECT" || [...control.options].some((option) => option.value === value);
-    if (isOption) control.value = value;
+    this.#wanted.delete(name);
+    if (control.tagName !== "SELECT" || has(control, value)) control.value = value;
+    else this.#wanted.set(name, value);
     this.#follow(control);
   }
 
@@ -118,6 +129,7 @@ export class Form {
     if (control.dataset.of) this.control(name).value = control.value;
     else this.#follow(control);
     this.#touched.add(name);
+    this.#wanted.delete(name);
     this.absolve();
     this.keep();
   }
@@ -146,3 +158,5 @@ export class Form {
     }
   }
 }
+
+const has = (select, value) => [...select.options].some((option) => option.value === value);

@@ -41,7 +41,7 @@ initTheme(find("theme"));
 modeChanged(form.mode);
 find("settings").open = matchMedia(WIDE).matches;
 find("ideas").replaceChildren(...IDEAS.map(idea));
-await gallery.load();
+await Promise.all([gallery.load(), panels.poll()]);
 document.documentElement.dataset.ready = "yes";
 
 function modeChanged(mode) {
@@ -60,12 +60,13 @@ function chosen(record) {
   showCaption(record, { reuse, transform: useAs("img2img"), inpaint: useAs("inpaint"), remove });
 }
 
-/** Settings, words, seed and what it was made of. */
+/** Settings, words, seed, and what it was made of. */
 async function reuse(record) {
   form.mode = record.mode;
   form.fill({ ...record.values, seed: record.seed === null ? "" : String(record.seed) });
   seed.locked = record.seed !== null;
   if (record.input) await input.take(record.input);
+  if (record.mask) await painter.give(record.mask);
   notice.toast("The form has the settings of this picture.");
 }
 

@@ -69,11 +69,12 @@ export class Options {
     const select = this.#form.control(name);
     const [own, ...old] = select.options;
     if (name === "size" && choices.own) own.textContent = choices.own;
-    if (old.map((option) => option.value).join() === choices.map(([value]) => value).join()) return;
-    const { value } = select;
-    select.replaceChildren(own, ...choices.map(([value, text]) => make("option", { value }, text)));
-    select.value = choices.some(([choice]) => choice === value) ? value : "";
-    if (name === "size") find("own-size").hidden = select.value !== OTHER_SIZE;
+    if (old.map((option) => option.value).join() !== choices.map(([value]) => value).join()) {
+      const { value } = select;
+      select.replaceChildren(own, ...choices.map(([value, text]) => make("option", { value }, text)));
+      select.value = choices.some(([choice]) => choice === value) ? value : "";
+    }
+    this.#form.settle(name);
   }
 }
 

@@ -1,7 +1,7 @@
 // Painting the mask on the input picture, with a pointer or with the keyboard.
 
 import { find, isPressed, press } from "./dom.js";
-import { Strokes, drawStroke, maskFile } from "./strokes.js";
+import { Strokes, drawStroke, givenMask, maskFile } from "./strokes.js";
 
 const COLOUR = "#3f57e0";
 const STEP = 0.02; // of the picture's shorter side, for an arrow key
@@ -32,6 +32,12 @@ export class Painter {
     Object.assign(this.#canvas, { width, height });
     this.#at = [width / 2, height / 2];
     this.#strokes.forget();
+    this.#show();
+  }
+
+  /** Paints the mask of this file. */
+  async give(file) {
+    this.#strokes.add(await givenMask(file, COLOUR));
     this.#show();
   }
 

@@ -20,7 +20,6 @@ export class Panels {
     this.#learn = learn;
     document.addEventListener("visibilitychange", () => this.poll());
     window.addEventListener("online", () => this.poll());
-    this.poll();
   }
 
   async poll() {
@@ -126,7 +125,7 @@ class Panel {
     this.#ready = best ? stateName(best.state, best.progress) : "Nowhere";
     if (ready && ready < replicas.length) this.#ready += ` (${ready} of ${replicas.length})`;
     if (!this.working) this.#state.textContent = this.#ready;
-    this.#where.textContent = replicas.map((replica) => place(replica.url)).join(", ");
+    this.#where.textContent = (!ready && best?.error) || replicas.map((replica) => place(replica.url)).join(", ");
     this.element.title = replicas
       .map((replica) => `${replica.url}: ${stateName(replica.state)}${replica.error ? `. ${replica.error}` : ""}`)
       .join("\n");

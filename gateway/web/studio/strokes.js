@@ -18,7 +18,10 @@ export class Strokes {
     this.#undone = [];
   }
 
-  /** Adds {kind: "paint" | "erase", size, points: [[x, y], …]}, {kind: "clear"} or {kind: "invert"}. */
+  /**
+   * Adds {kind: "paint" | "erase", size, points: [[x, y], …]}, {kind: "clear"}, {kind: "invert"}, or
+   * {kind: "given", picture}, a mask that is drawn as it is.
+   */
   add(stroke) {
     this.#done.push(stroke);
     this.#undone = [];
@@ -40,16 +43,17 @@ export class Strokes {
   }
 }
 
-const OPERATIONS = { paint: "source-over", erase: "destination-out", clear: "destination-out", invert: "xor" };
+const OPERATIONS = { paint: "source-over", erase: "destination-out", clear: "destination-out", invert: "xor", given: "source-over" };
 
 /** Draws a stroke, or its end from the point of this index on. */
-export function drawStroke(context, { kind, size, points }, colour, from = 0) {
+export function drawStroke(context, { kind, size, points, picture }, colour, from = 0) {
   context.save();
   context.globalCompositeOperation = OPERATIONS[kind];
   context.fillStyle = context.strokeStyle = colour;
   context.lineWidth = size;
   context.lineCap = "round";
-  if (!points) context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+  if (picture) context.drawImage(picture, 0, 0);
+  else if (!points) context.fillRect(0, 0, context.canvas.width, context.canvas.height);
   else for (let index = from; index < points.length; index++) drawPart(context, points[index - 1] ?? points[0], points[index]);
   context.restore();
 }
@@ -60,6 +64,21 @@ function drawPart(context, start, end) {
   context.moveTo(start[0] + 0.01, start[1]); // a line without length would not be drawn
   context.lineTo(...end);
   context.stroke();
+}
+
+/** The stroke that gives this mask, a file as maskFile makes them. */
+export async function givenMask(file, colour) {
+  const bitmap = await createImageBitmap(file);
+  const picture = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = picture.getContext("2d");
+  context.drawImage(bitmap, 0, 0);
+  const pixels = context.getImageData(0, 0, picture.width, picture.height);
+  for (let index = 0; index < pixels.data.length; index += 4) pixels.data[index + 3] = pixels.data[index];
+  context.putImageData(pixels, 0, 0);
+  context.globalCompositeOperation = "source-in";
+  context.fillStyle = colour;
+  context.fillRect(0, 0, picture.width, picture.height);
+  return { kind: "given", picture };
 }
 
 /** The mask as a PNG file, white where the canvas is opaque, else black; null where nothing is. */
