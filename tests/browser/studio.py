@@ -47,12 +47,13 @@ class Studio:
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
 
-    def until(self, look: Callable[[], Found], what: str) -> Found:
-        """What `look` finds, as soon as it finds something."""
+    def until(self, look: Callable[[], Found | None], what: str) -> Found:
+        """What `look` finds, as soon as it finds something, and not while that is replaced by something else."""
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            if found := look():
-                return found
+            with suppress(StaleElementReferenceException):
+                if found := look():
+                    return found
             time.sleep(0.02)
         raise AssertionError(f"there was no {what}; the page says {self.text('body')!r}")
 
@@ -70,12 +71,8 @@ class Studio:
         return self.until(lambda: self._button(name), f"button {name!r}")
 
     def _button(self, name: str) -> WebElement | None:
-        """None while there is none, or while they are being replaced by others."""
-        with suppress(StaleElementReferenceException):
-            for one in self.all("button, a.button"):
-                if one.is_displayed() and name in (one.text, one.accessible_name):
-                    return one
-        return None
+        shown = (one for one in self.all("button, a.button") if one.is_displayed())
+        return next((one for one in shown if name in (one.text, one.accessible_name)), None)
 
     def press(self, name: str) -> None:
         self.click(self.button(name))

@@ -52,7 +52,7 @@ def test_a_stage_that_cannot_be_reached_is_said_at_its_panel_and_when_it_is_need
     open_studio: OpenStudio, stage_url: StageUrl
 ) -> None:
     urls = {f"{stage}_url": stage_url(stage) for stage in STAGES}
-    away = {**urls, "decoder_url": f"http://127.0.0.1:{free_port()}", "stage_attempts": 1}
+    away: dict[str, Any] = {**urls, "decoder_url": f"http://127.0.0.1:{free_port()}", "stage_attempts": 1}
     with serving(create_app(Settings.model_validate(away))) as url:
         studio = open_studio(url)
         panel = studio.find("[data-stage=decoder]")
