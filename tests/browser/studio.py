@@ -48,7 +48,7 @@ class Studio:
         return self.driver.execute_script(script, *arguments)
 
     def until(self, look: Callable[[], Found | None], what: str) -> Found:
-        """What `look` finds, as soon as it finds something, and not while that is replaced by something else."""
+        """What `look` finds, as soon as it finds something that is not just being replaced."""
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             with suppress(StaleElementReferenceException):
