@@ -7,6 +7,10 @@ import requests
 
 from tests.conftest import StageUrl
 
+DENOISING = {
+    *("seed", "noise", "sampler", "schedule", "guidance_interval", "deep_interval", "client", "resume"),
+    *("events", "job_id", "on_disconnect"),
+}
 PROMPT = {"inputs": "a red apple on a white background", "batch_size": 1}
 
 
@@ -85,11 +89,11 @@ def test_guidance_of_zero_ignores_the_prompt(stage_url: StageUrl) -> None:
     ("stage", "shapes", "extras"),
     [
         ("text_encoder", {"context", "unconditional_context"}, {"negative_prompt"}),
-        ("diffusion", {"context", "unconditional_context", "latent"}, {"seed", "sampler", "schedule"}),
+        ("diffusion", {"context", "unconditional_context", "latent"}, {*DENOISING, "strength"}),
         (
             "inpainting",
             {"context", "unconditional_context", "image", "mask", "latent"},
-            {"seed", "sampler", "schedule"},
+            {*DENOISING, "strength", "soft_mask"},
         ),
         ("decoder", {"latent", "image"}, {"task", "image_dtype"}),
     ],

@@ -20,8 +20,15 @@ class Guidance:
     end: float = 1.0
 
     def guides(self, step: int, steps: int) -> bool:
-        """Whether this step, counted from 0, needs the unconditional prediction as well."""
-        return self.scale != 1 and self.start * steps <= step < self.end * steps
+        """Whether this step, counted from 0, needs both predictions."""
+        return self.scale not in (0, 1) and self._covers(step, steps)
+
+    def ignores_the_prompt(self, step: int, steps: int) -> bool:
+        """Whether this step needs the unconditional prediction alone."""
+        return self.scale == 0 and self._covers(step, steps)
+
+    def _covers(self, step: int, steps: int) -> bool:
+        return self.start * steps <= step < self.end * steps
 
     def apply(self, unconditional: Latent, conditional: Latent) -> Latent:
         """The prediction, led away from the unconditional one."""

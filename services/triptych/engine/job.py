@@ -85,6 +85,8 @@ class Job:
             latent = np.concatenate([latent, order.conditioning], axis=-1)
         timestep = order.denoising.timestep(self.state)
         contexts = [order.unconditional, order.context][-self.width :]
+        if order.guidance.ignores_the_prompt(self.state.step, order.steps):
+            contexts = [order.unconditional]
         run = self.run
         kept = self._deep if run == SHALLOW else [None] * len(contexts)
         return [

@@ -8,6 +8,7 @@ import pytest
 
 from tests.engine_model import SHAPE, Model, order
 from triptych.engine import Guidance, memory
+from triptych.engine.job import Job
 from triptych.engine.unet import Form
 from triptych.engine.warming import Warming
 from triptych.kept import KeptArrays
@@ -33,6 +34,12 @@ def test_guidance_covers_its_part_of_the_steps() -> None:
 
 def test_guidance_of_scale_one_is_none() -> None:
     assert not Guidance(1.0).guides(0, 8)
+
+
+def test_guidance_of_scale_zero_needs_the_unconditional_alone() -> None:
+    one = order(1, scale=0.0)
+    (row,) = Job(one, one.start, "", 0).rows()
+    assert row.context is one.unconditional
 
 
 def test_guidance_leads_away_from_the_unconditional() -> None:
