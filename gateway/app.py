@@ -17,9 +17,12 @@ from .api.a1111 import routes as a1111
 from .api.a1111.activity import Activities
 from .api.a1111.options import Options
 from .api.huggingface import routes as huggingface
+from .api.jobs import routes as jobs
+from .api.jobs.craft import make_craft
 from .api.openai import routes as openai
 from .api.rendering import render_error, route_error
 from .errors import GatewayError
+from .jobs.desk import Desk, open_desk
 from .metrics import Metrics
 from .runtime import Runtime, open_runtime
 from .settings import Settings
@@ -31,6 +34,7 @@ DESCRIPTION = "Stable Diffusion in panels that can hang anywhere: text encoder, 
 
 class LifespanState(TypedDict):
     runtime: Runtime
+    desk: Desk
     shelf: Shelf
     activities: Activities
     options: Options
@@ -42,14 +46,24 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[LifespanState]:
-        async with open_runtime(settings, metrics) as runtime:
-            yield {"runtime": runtime, "shelf": Shelf(), "activities": Activities(), "options": Options()}
+        async with (
+            open_runtime(settings, metrics) as runtime,
+            open_desk(runtime, make_craft(runtime)) as desk,
+        ):
+            yield {
+                "runtime": runtime,
+                "desk": desk,
+                "shelf": Shelf(),
+                "activities": Activities(),
+                "options": Options(),
+            }
 
     app = FastAPIOffline(
         title="Triptych", description=DESCRIPTION, version=__version__, lifespan=lifespan, redoc_url=None
     )
     app.add_middleware(AccessLog, metrics=metrics)
     app.include_router(native.router)
+    app.include_router(jobs.router)
     app.include_router(remote.router)
     for dialect in (openai, a1111, options, lists, huggingface):
         app.include_router(dialect.router)

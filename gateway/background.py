@@ -1,4 +1,4 @@
-"""Work that goes on though nobody waits for it any more."""
+"""Work that nobody waits for any more, and that has yet to end."""
 
 import asyncio
 from typing import Any, Self

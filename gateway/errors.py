@@ -2,6 +2,8 @@
 
     GatewayError
     ├── InvalidRequest         422  the request names something the gateway cannot take
+    ├── NotFound               404  what it names is not here, or no longer
+    ├── Conflict               409  what it names is not in a state for that
     ├── RequestTooSlow         408  the body did not arrive in time
     ├── RequestTooLarge        413  the body is longer than the gateway reads
     ├── UnsupportedMedia       415  the body is of a type the route does not read
@@ -52,6 +54,14 @@ class InvalidRequest(GatewayError):
     """`field` names the field, the message says what it must be and what came."""
 
 
+class NotFound(GatewayError):
+    """The message says what there is instead, or where it went."""
+
+
+class Conflict(GatewayError):
+    """The message says in which state it is."""
+
+
 class RequestTooSlow(GatewayError):
     """The message names the seconds that the gateway waits for a body."""
 
@@ -90,6 +100,8 @@ class StageTimeout(StageError):
 
 STATUS: dict[type[GatewayError], int] = {
     InvalidRequest: 422,
+    NotFound: 404,
+    Conflict: 409,
     RequestTooSlow: 408,
     RequestTooLarge: 413,
     UnsupportedMedia: 415,

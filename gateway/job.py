@@ -1,28 +1,19 @@
 """One stage's part of a request, over all the attempts at it: what is kept of how far it has come."""
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from .codecs import RESUME
 from .events import PreviewEvent, ProgressEvent, StateEvent
 from .info import Info, announces
-from .progress import Caller, Progress
+from .progress import Caller, Kept, Progress
 
 EVENTS, JOB_ID, CLIENT = "events", "job_id", "client"
 """Extras of a stage that streams its steps, and that knows requests and clients by their names."""
 
 WORTH_SECONDS = 1.0
 """Less work than this is done again sooner than it is worth events for, where nobody watches them."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A state of the denoising, after so many steps, as the stage with this model gave it."""
-
-    state: str
-    step: int
-    model_hash: str | None
 
 
 class Job:
@@ -34,7 +25,7 @@ class Job:
         self._caller = caller
         self._progress = Progress(stage, "running")
         self._model_hash: str | None = None
-        self._kept: Kept | None = None
+        self._kept = caller.watcher.kept if caller.watcher else None
 
     def streams(self, info: Info | None, seconds: float | None) -> bool:
         """Whether there is a use for the events of the replica that announces this, and that will take so
@@ -77,6 +68,8 @@ class Job:
         if event == "state":
             said = StateEvent.model_validate_json(data)
             self._kept = Kept(said.state, said.step, self._model_hash)
+            if self._caller.watcher and self._caller.watcher.keep:
+                self._caller.watcher.keep(self._kept)
         elif event == "progress" and self._caller.watcher:
             self._progress = Progress(self._progress.stage, **vars(ProgressEvent.model_validate_json(data)))
             self._caller.notice(self._progress)

@@ -25,6 +25,9 @@ class Metrics:
         self._stage_bytes = Counter(
             "triptych_stage_bytes", "Bytes of bodies.", ["stage", "direction"], registry=registry
         )
+        self.jobs_waiting = Gauge(
+            "triptych_jobs_waiting", "Jobs that wait for their turn.", registry=registry
+        )
         self.in_flight = Gauge("triptych_requests_in_flight", "Requests under way.", registry=registry)
 
     def request(self, route: str, status: int, seconds: float) -> None:

@@ -48,8 +48,12 @@ def make_plan(request: GenerateRequest, infos: Infos, denoiser: str) -> Plan:
     if guidance_scale is None:
         guidance_scale = defaults.get("unconditional_guidance_scale", DEFAULT_GUIDANCE_SCALE)
     _check_limits(replace(request, steps=steps), infos, denoiser)
-    seed = secrets.randbelow(RANDOM_SEEDS) if request.seed is None else request.seed
+    seed = draw_seed() if request.seed is None else request.seed
     return Plan(request, steps, guidance_scale, seed, *settle_size(request, infos))
+
+
+def draw_seed() -> int:
+    return secrets.randbelow(RANDOM_SEEDS)
 
 
 def _check_limits(request: GenerateRequest, infos: Infos, denoiser: str) -> None:
@@ -107,7 +111,7 @@ def unheeded(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str]
     prompter = denoiser if denoiser == "all_in_one" else "text_encoder"
     asked = [
         (prompter, "negative_prompt", "negative_prompt", bool(request.negative_prompt)),
-        (denoiser, "seed", "seed", request.seed is not None),
+        (denoiser, "seed", "seed", request.seed is not None and not request.seed_was_drawn),
         (denoiser, "sampler", "sampler", request.sampler is not None),
         (denoiser, "schedule", "schedule", request.schedule is not None),
         (denoiser, "guidance_interval", "guidance_start", request.guidance_start is not None),

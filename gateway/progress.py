@@ -23,12 +23,24 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A state of the denoising, after so many steps, as the stage with this model gave it."""
+
+    state: str
+    step: int
+    model_hash: str | None
+
+
+@dataclass(frozen=True)
 class Watcher:
     """`notice` is called on the event loop, and returns at once. A preview is wanted every so many steps,
-    with 0 none."""
+    with 0 none. `keep`, likewise, gets every state that a stage hands over, and the work goes on from `kept`
+    where the stage takes it."""
 
     notice: Callable[[Progress], None]
     preview_every: int = 0
+    keep: Callable[[Kept], None] | None = None
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ class Inpainting:
 class GenerateRequest:
     """What to make. None means that the stages decide; `size` is (width, height) in pixels.
 
-    `model` names a fine-tuned one beside the standard one, which is None. `image` is what to begin with, and
-    `strength`, from 0 to 1, how much of the denoising is done from there. Guidance is within the part of the
-    steps from `guidance_start` to `guidance_end`, of 0 to 1. `client` is who asks, for fairness between them.
+    `seed_was_drawn` where nobody chose it. `model` names a fine-tuned one beside the standard one, which is
+    None. `image` is what to begin with, and `strength`, from 0 to 1, how much of the denoising is done from
+    there. Guidance is within the part of the steps from `guidance_start` to `guidance_end`, of 0 to 1.
+    `client` is who asks, for fairness between them.
     """
 
     prompt: str
@@ -48,6 +49,7 @@ class GenerateRequest:
     guidance_start: float | None = None
     guidance_end: float | None = None
     client: str = ""
+    seed_was_drawn: bool = False
 
 
 @dataclass(frozen=True)

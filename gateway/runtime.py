@@ -1,49 +1,19 @@
 """What one running gateway owns: its connections, stages and counters. Nothing is global."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
 from starlette.requests import Request
 
+from .admission import Admission
 from .background import Background
 from .connections import Connections
-from .errors import Overloaded
 from .metrics import Metrics
 from .pipeline import Pipeline
 from .settings import Settings
 from .stages import Stages
-
-RETRY_AFTER = 2
-
-
-class Admission:
-    """Lets so many requests in at a time, and the others not at all: they are told before they are read."""
-
-    def __init__(self, limit: int, metrics: Metrics) -> None:
-        self._limit = limit
-        self._metrics = metrics
-        self._inside = 0
-
-    @contextmanager
-    def permit(self) -> Iterator[None]:
-        """Raises Overloaded where the limit is reached."""
-        if self._inside >= self._limit:
-            raise Overloaded(
-                f"The gateway has {self._limit} requests under way and takes no more. Try again in "
-                f"{RETRY_AFTER} s, or raise MAX_CONCURRENT_REQUESTS.",
-                retry_after=RETRY_AFTER,
-            )
-        self._change(1)
-        try:
-            yield
-        finally:
-            self._change(-1)
-
-    def _change(self, by: int) -> None:
-        self._inside += by
-        self._metrics.in_flight.set(self._inside)
 
 
 @dataclass(frozen=True)

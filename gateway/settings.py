@@ -22,6 +22,8 @@ from .info import Shapes, read_shapes
 from .places import Named, Place, is_hugging_face, without_userinfo
 
 MEBIBYTE = 1024 * 1024
+HOST = re.compile(r"([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.ASCII)
+"""A name or an address, one of version 6 in brackets, and a port."""
 
 
 class Settings(Addresses, BaseSettings):
@@ -114,6 +116,27 @@ class Settings(Addresses, BaseSettings):
     max_concurrent_requests: int = Field(
         8, ge=1, le=1000, description="Pictures under way at a time; more are answered 429 at once."
     )
+    jobs_dir: str = Field(
+        "",
+        description="Folder of the jobs (`POST /v1/jobs`) and their pictures, one for each gateway. Empty: a "
+        "temporary one, and jobs end with the gateway.",
+    )
+    jobs_queue: int = Field(
+        100, ge=1, le=10_000, description="Jobs that may wait for their turn; more are answered 429."
+    )
+    jobs_keep_seconds: float = Field(
+        86_400, gt=0, description="Seconds that a job which has ended is kept, with its pictures."
+    )
+    jobs_bytes: int = Field(
+        1024 * MEBIBYTE,
+        ge=MEBIBYTE,
+        description="Most that jobs take on the disk, in bytes: those that ended first go first.",
+    )
+    webhook_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="Hosts that may be told when a job ends, such as `hooks.example,10.0.0.5:9000`; with no "
+        "port, the port of the URL's scheme. Empty: none.",
+    )
     max_request_bytes: int = Field(
         32 * MEBIBYTE, ge=1024, description="Longest request body, in bytes; a longer one is answered 413."
     )
@@ -160,6 +183,19 @@ class Settings(Addresses, BaseSettings):
             return read_shapes(value) if isinstance(value, str) else value
         except ValueError as error:
             raise ValueError(f"PLAIN_SHAPES {error}.") from None
+
+    @field_validator("webhook_hosts", mode="before")
+    @classmethod
+    def _reads_as_hosts(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        hosts = frozenset(filter(None, (host.strip().lower() for host in value.split(","))))
+        for host in hosts:
+            if not HOST.fullmatch(host):
+                raise ValueError(
+                    f"WEBHOOK_HOSTS must be names or addresses of hosts, with or without a port; got {host}."
+                )
+        return hosts
 
     @model_validator(mode="before")
     @classmethod
@@ -242,7 +278,7 @@ def _default_text(name: str, field: FieldInfo) -> str:
     stage = name.removesuffix("_url")
     if stage in DEFAULT_PORTS:
         return f"`{local_url(stage)}`"
-    return f"`{field.default}`" if field.default not in (None, "", {}) else ""
+    return f"`{field.default}`" if field.default not in (None, "", {}, frozenset()) else ""
 
 
 def sentences(error: ValueError) -> list[str]:

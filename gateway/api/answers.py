@@ -15,7 +15,6 @@ from .accept import choose
 from .failure import header_text
 from .generated import CallEvidence, Generated, GeneratedImage
 from .schemas import TextToImage
-from .stream import MEDIA_TYPE as EVENT_STREAM
 
 JSON = "application/json"
 DEFAULT_FORMAT = "png"
@@ -24,11 +23,12 @@ UNRELATED = {"image", "mask", "output_format", "preview_every", "on_disconnect"}
 FORMATS = {media_type: output_format for output_format, media_type in MEDIA_TYPES.items()}
 
 
-def answer_type(request: Request, body: TextToImage) -> str:
-    """The media type to answer with, known before any work is done. Raises NotAcceptable."""
+def answer_type(request: Request, body: TextToImage, *streams: str) -> str:
+    """The media type to answer with, known before any work is done, `streams` among them where they are
+    offered. Raises NotAcceptable."""
     accept = request.headers.get("accept", "")
     formats = [body.output_format] if body.output_format else list(MEDIA_TYPES)
-    offers = [JSON, *(MEDIA_TYPES[name] for name in formats if body.num_images == 1), EVENT_STREAM]
+    offers = [JSON, *(MEDIA_TYPES[name] for name in formats if body.num_images == 1), *streams]
     chosen = choose(accept, offers)
     if chosen is None:
         several = ": several images come as JSON" if body.num_images > 1 else ""

@@ -1,4 +1,4 @@
-"""Work that is only worth doing while somebody waits for it, unless it is to be done all the same."""
+"""Work that is only worth doing while somebody waits for it."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,8 +6,6 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
-
-from ..background import Background
 
 Result = TypeVar("Result")
 
@@ -25,12 +23,9 @@ def start(work: Coroutine[Any, Any, Result], entered: ExitStack) -> asyncio.Task
 
 
 async def while_connected(
-    request: Request,
-    work: "Coroutine[Any, Any, Result] | asyncio.Task[Result]",
-    background: Background | None = None,
+    request: Request, work: "Coroutine[Any, Any, Result] | asyncio.Task[Result]"
 ) -> Result:
-    """The result of `work`. When the client leaves it is cancelled, or left to the background if there is
-    one; then raises ClientDisconnect.
+    """The result of `work`. When the client leaves it is cancelled; then raises ClientDisconnect.
 
     The request's body must have been read: what comes after it can only be the client's leaving.
     """
@@ -42,12 +37,8 @@ async def while_connected(
         return job.result()
     finally:
         gone.cancel()
-        if background is None:
-            job.cancel()
-            await asyncio.gather(job, return_exceptions=True)
-        else:
-            background.leave(job)
-        await asyncio.gather(gone, return_exceptions=True)
+        job.cancel()
+        await asyncio.gather(job, gone, return_exceptions=True)
 
 
 async def _disconnection(request: Request) -> None:

@@ -18,11 +18,13 @@ from ..images import (
 from ..progress import Watcher
 from ..requests import Inpainting
 from ..runtime import runtime_of
+from ..settings import Settings
 from .answers import JSON, answer_type, make_answer
 from .body import body_limits, read_json, read_json_or_form
 from .connection import client_of, start, while_connected
 from .examples import IMAGE_TO_IMAGE_EXAMPLES, INPAINT_EXAMPLES, TEXT_TO_IMAGE_EXAMPLES
 from .generated import Generated
+from .jobs.keeping import answer_as_job
 from .openapi import form_body, json_body, reads
 from .rendering import ERROR_RESPONSES
 from .schemas import NOTHING_GIVEN, Given, ImageToImage, Inpaint, TextToImage
@@ -63,7 +65,7 @@ async def txt2img(request: Request) -> Response:
     with ExitStack() as entered:
         entered.enter_context(runtime_of(request).admission.permit())
         body = await read_json(request, TextToImage, body_limits(runtime_of(request).settings))
-        return await _answer(request, body, NOTHING_GIVEN, entered)
+        return await _answer(request, body, entered)
 
 
 @router.post(
@@ -79,8 +81,7 @@ async def img2img(request: Request) -> Response:
         entered.enter_context(runtime_of(request).admission.permit())
         settings = runtime_of(request).settings
         body = await read_json_or_form(request, ImageToImage, body_limits(settings), IMAGE)
-        image = await asyncio.to_thread(_picture, body.image, settings.max_image_pixels)
-        return await _answer(request, body, Given(image=image), entered)
+        return await _answer(request, body, entered)
 
 
 @router.post(
@@ -96,31 +97,40 @@ async def inpaint(request: Request) -> Response:
         entered.enter_context(runtime_of(request).admission.permit())
         settings = runtime_of(request).settings
         body = await read_json_or_form(request, Inpaint, body_limits(settings), IMAGE_AND_MASK)
-        most = settings.max_image_pixels // body.num_images
-        inpainting = await asyncio.to_thread(_inpainting, body, most)
-        return await _answer(request, body, Given(inpainting=inpainting), entered)
+        return await _answer(request, body, entered)
 
 
-async def _answer(request: Request, body: TextToImage, given: Given, entered: ExitStack) -> Response:
+async def _answer(request: Request, body: TextToImage, entered: ExitStack) -> Response:
     """What was entered is left when the work is done, which may be after the client has left."""
-    media_type, background = answer_type(request, body), runtime_of(request).background
-    asked = body.to_request(client_of(request), given)
-    keep, unread = body.on_disconnect == "keep", Unread()
+    media_type, runtime = answer_type(request, body, EVENT_STREAM), runtime_of(request)
+    if body.on_disconnect == "keep":
+        await read_given(body, runtime.settings)  # what cannot be read is refused now, and not a job
+        return await answer_as_job(request, body, media_type, entered)
+    asked = body.to_request(client_of(request), await read_given(body, runtime.settings))
 
     async def work(watcher: Watcher | None, media_type: str) -> Response:
-        result = await runtime_of(request).pipeline.generate(asked, watcher)
+        result = await runtime.pipeline.generate(asked, watcher)
         return await asyncio.to_thread(make_answer, request, body, asked, result, media_type)
 
     if media_type != EVENT_STREAM:
-        job = start(work(None, media_type), entered)
-        return await while_connected(request, job, background if keep else None)
-    watcher, request_id = Watcher(unread.notice, body.preview_every), request.state.request_id
+        return await while_connected(request, start(work(None, media_type), entered))
+    unread, request_id = Unread(), request.state.request_id
+    watcher = Watcher(unread.notice, body.preview_every)
     telling = start(tell(work(watcher, JSON), unread, request_id), entered)
     leaving = AsyncExitStack()
-    leaving.callback(background.leave, telling)
-    if not keep:
-        leaving.callback(telling.cancel)
+    leaving.callback(runtime.background.leave, telling)
+    leaving.callback(telling.cancel)
     return EventStream(unread.read(), leaving, stopping_event(request_id))
+
+
+async def read_given(body: TextToImage, settings: Settings) -> Given:
+    """What came with it as files, decoded. Raises InvalidRequest."""
+    if isinstance(body, Inpaint):
+        most = settings.max_image_pixels // body.num_images
+        return Given(inpainting=await asyncio.to_thread(_inpainting, body, most))
+    if isinstance(body, ImageToImage):
+        return Given(image=await asyncio.to_thread(_picture, body.image, settings.max_image_pixels))
+    return NOTHING_GIVEN
 
 
 def _picture(text: str, max_pixels: int) -> Picture:

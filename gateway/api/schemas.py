@@ -125,7 +125,8 @@ class TextToImage(BaseModel):
     on_disconnect: Annotated[
         Literal["cancel", "keep"],
         Field(
-            description="Whether the work is given up, or finished, when the client leaves before its end."
+            description="What becomes of the work when the client leaves before its end: it is given up, or "
+            "it is a job, which goes on; the header X-Triptych-Job names it."
         ),
         Must("cancel or keep"),
     ] = "cancel"

@@ -29,11 +29,9 @@ class Unread:
 
     def notice(self, progress: Progress) -> None:
         """The watcher's: an event of how far it is, and one of previews where there are new ones."""
-        said = {name: value for name, value in vars(progress).items() if name != "previews"}
-        self.put("progress", json.dumps(said))
+        self.put("progress", progress_data(progress))
         if progress.previews:
-            images = [base64.b64encode(file).decode() for file in progress.previews]
-            self.put("preview", json.dumps({"step": progress.step, "images": images}))
+            self.put("preview", preview_data(progress))
 
     async def take(self) -> dict[str, str]:
         """All of it, once there is something."""
@@ -59,14 +57,24 @@ async def tell(work: Coroutine[Any, Any, Response], unread: Unread, request_id: 
     try:
         unread.put(RESULT, bytes((await work).body).decode())
     except Exception as error:
-        unread.put(ERROR, _failure(render_failure(error, request_id)))
+        unread.put(ERROR, failure_data(render_failure(error, request_id)))
 
 
 def stopping_event(request_id: str) -> bytes:
     """The last event where the server does not wait for the work."""
-    return format_sse_event(event=ERROR, data_str=_failure(stopping(request_id)))
+    return format_sse_event(event=ERROR, data_str=failure_data(stopping(request_id)))
 
 
-def _failure(answer: Response) -> str:
+def progress_data(progress: Progress) -> str:
+    """How far it is."""
+    return json.dumps({name: value for name, value in vars(progress).items() if name != "previews"})
+
+
+def preview_data(progress: Progress) -> str:
+    images = [base64.b64encode(file).decode() for file in progress.previews]
+    return json.dumps({"step": progress.step, "images": images})
+
+
+def failure_data(answer: Response) -> str:
     """The body of an error's answer, and its status, which is the stream's no longer."""
     return json.dumps({**json.loads(bytes(answer.body)), "status": answer.status_code})

@@ -1,0 +1,92 @@
+"""How many pictures are under way at a time, and whose turn it is."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from .errors import Overloaded
+from .metrics import Metrics
+
+RETRY_AFTER = 2
+GRACE_SECONDS = 1.0
+"""So much later than it was told to may a client come again and still find its place."""
+
+
+class Admission:
+    """Lets so many in at a time. Requests are refused where there is no room: they are told before they are
+    read. Jobs wait.
+
+    Neither keeps the other out: a place that becomes free is a job's where one waits. But a request that was
+    refused while jobs had more than half of the places finds one when it comes again, as it was told to.
+    """
+
+    def __init__(self, limit: int, metrics: Metrics) -> None:
+        self._limit = limit
+        self._metrics = metrics
+        self._inside = 0
+        self._jobs_inside = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._kept_until = 0.0
+
+    @contextmanager
+    def permit(self) -> Iterator[None]:
+        """A request's. Raises Overloaded where the limit is reached."""
+        if self._inside >= self._limit:
+            if self._jobs_inside * 2 > self._limit:
+                self._keep_a_place()
+            raise Overloaded(
+                f"The gateway has {self._limit} requests and jobs under way and takes no more. Try again in "
+                f"{RETRY_AFTER} s, raise MAX_CONCURRENT_REQUESTS, or have it wait: POST /v1/jobs.",
+                retry_after=RETRY_AFTER,
+            )
+        self._kept_until = 0.0
+        self._change(1)
+        try:
+            yield
+        finally:
+            self._change(-1)
+
+    async def turn(self) -> ExitStack:
+        """A job's, which waits for it; it ends when what is returned is closed."""
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            self._let_in()
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()
+            else:
+                self._waiting.remove(turn)
+            raise
+        inside = ExitStack()
+        inside.callback(self._leave)
+        return inside
+
+    @property
+    def _place_is_kept(self) -> bool:
+        return time.monotonic() < self._kept_until
+
+    def _keep_a_place(self) -> None:
+        seconds = RETRY_AFTER + GRACE_SECONDS
+        self._kept_until = time.monotonic() + seconds
+        asyncio.get_running_loop().call_later(seconds, self._let_in)
+
+    def _let_in(self) -> None:
+        while self._waiting and self._inside < self._limit - self._place_is_kept:
+            turn = self._waiting.popleft()
+            self._jobs_inside += 1
+            self._change(1)
+            turn.set_result(None)
+
+    def _leave(self) -> None:
+        self._jobs_inside -= 1
+        self._change(-1)
+
+    def _change(self, by: int) -> None:
+        self._inside += by
+        self._metrics.in_flight.set(self._inside)
+        if by < 0:
+            self._let_in()

@@ -1,0 +1,1 @@
+"""Requests that wait: handed in, watched, fetched later."""

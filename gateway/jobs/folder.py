@@ -1,0 +1,65 @@
+"""The files of jobs: what came with a request, how far it is, what came of it. Calls block."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+REQUEST, STATE, RESULT = "request.json", "state.json", "result.zip"
+LOCK = "lock"
+JOBS = "jobs"
+
+
+class Folder:
+    """A folder for each job. A file is there whole or not at all. ValueError, with a sentence, where the
+    folder cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            (path / JOBS).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ValueError(f"JOBS_DIR must be a folder to write in; {path}: {error.strerror}.") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._lock)
+            raise ValueError(f"JOBS_DIR must be this gateway's own; another one uses {path}.") from None
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def write(self, id: str, name: str, data: bytes) -> None:
+        folder = self._path / JOBS / id
+        folder.mkdir(mode=0o700, exist_ok=True)
+        part = folder / f"{name}.part"
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(folder / name)
+
+    def read(self, id: str, name: str) -> bytes | None:
+        """None where there is no such file."""
+        try:
+            return (self._path / JOBS / id / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def forget(self, id: str, name: str) -> None:
+        (self._path / JOBS / id / name).unlink(missing_ok=True)
+
+    def remove(self, id: str) -> None:
+        """All files of the job."""
+        shutil.rmtree(self._path / JOBS / id, ignore_errors=True)
+
+    def size(self, id: str) -> int:
+        """Of the job's files, in bytes."""
+        return sum(file.stat().st_size for file in (self._path / JOBS / id).glob("*"))
+
+    def keep_only(self, ids: Iterable[str]) -> None:
+        """Removes what was written for a job that then was not stored, as in a crash between the two."""
+        for stray in {path.name for path in (self._path / JOBS).iterdir()} - set(ids):
+            self.remove(stray)
