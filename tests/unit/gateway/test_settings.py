@@ -209,3 +209,15 @@ def test_the_table_is_printed_by_one_command() -> None:
     command = [sys.executable, "-m", "gateway.settings"]
     printed = subprocess.check_output(command, cwd=ROOT, env=inherited_environment(), text=True)
     assert printed.rstrip() == markdown_table()
+
+
+def test_hosts_of_webhooks_are_a_list_and_none_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().webhook_hosts == frozenset()
+    monkeypatch.setenv("WEBHOOK_HOSTS", "Hooks.example, 10.0.0.5:9000,[::1]:9000,")
+    assert Settings().webhook_hosts == {"hooks.example", "10.0.0.5:9000", "[::1]:9000"}
+
+
+@pytest.mark.parametrize("hosts", ["https://hooks.example", "hooks.example/path", "*", "a@b", "a b"])
+def test_a_host_of_webhooks_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    said = complaint(monkeypatch, WEBHOOK_HOSTS=hosts)
+    assert said.startswith("WEBHOOK_HOSTS must be names or addresses of hosts")
