@@ -188,7 +188,7 @@ def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(gateway: Gateway) -
 
 
 def test_the_lines_of_the_readme_work(gateway: Gateway, tmp_path: Path) -> None:
-    section = (ROOT / "README.md").read_text().split("### Jobs")[1]
+    section = (ROOT / "README.md").read_text().split("### Jobs")[1].split("\n## ")[0]
     (lines,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     script = lines.replace("http://127.0.0.1:8000", gateway.url)
     ran = subprocess.run(
