@@ -95,7 +95,7 @@ def test_a_remote_stage_does_not_start_here_and_must_be_named(stage: str) -> Non
 
 
 def test_every_setting_of_gateway_and_stages_can_be_set_here() -> None:
-    own = {"gateway_host", "gateway_port", "models", "host", "port", "handlers_dir"}
+    own = {"gateway_host", "gateway_port", "models", "host", "port", "handlers_dir", "facades"}
     described = services()
     for service, settings in (("gateway", gateway.settings.Settings), ("decoder", host.settings.Settings)):
         settable = {name.lower() for name in described[service]["environment"]}
@@ -112,6 +112,7 @@ MODEL_SETTINGS = {
     "PREDICTION_TYPE": "v_prediction",
     "DTYPE": "bfloat16",
     "MAX_COMPILED_SIZES": "2",
+    "BATCH_ROWS": "8",
     "HF_ENDPOINT": "https://hub.example",
     "HF_TOKEN": "hf_x",
     "HF_HUB_OFFLINE": "1",
@@ -238,3 +239,10 @@ def test_no_service_may_more_than_it_needs() -> None:
         assert service["user"] == "10001:10001", name
         assert service["mem_limit"], name
         assert service["healthcheck"]["test"][0] == "CMD", name
+
+
+def test_one_unet_can_serve_diffusion_and_inpainting() -> None:
+    described = services("one-unet")
+    assert set(described) == {*STAGES, "gateway"} - {"inpainting"}
+    assert described["diffusion"]["environment"]["FACADES"] == "inpainting"
+    assert described["gateway"]["environment"]["INPAINTING_URL"] == "http://diffusion:8000/inpainting"

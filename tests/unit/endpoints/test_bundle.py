@@ -72,7 +72,7 @@ def test_it_says_which_model_it_is(bundle: Path) -> None:
 
 
 def test_everything_that_makes_a_model_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    of_this_machine = {"WEIGHTS_DIR", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"}
+    of_this_machine = {"WEIGHTS_DIR", "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "BATCH_ROWS"}
     assert set(VARIABLES) == set(SETTINGS) - of_this_machine
     said = {"STAGE": "decoder", "MODEL": "owner/name@main", "VAE": "a/b/c.safetensors", "DTYPE": "bfloat16"}
     chosen = selected(monkeypatch, **said, KERAS_BACKEND="openvino")
