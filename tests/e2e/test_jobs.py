@@ -196,7 +196,8 @@ def test_the_lines_of_the_readme_work(gateway: Gateway, tmp_path: Path) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert '"state":' in ran.stdout and "event: result" in ran.stdout
-    assert Image.open(tmp_path / "cat.png").size == (64, 64)
+    with Image.open(tmp_path / "cat.png") as made:
+        assert made.size == (64, 64)
     assert gateway.ask("/v1/jobs").json() == {"jobs": []}
 
 
