@@ -60,6 +60,10 @@ class CompiledPart:
         arrays = list(inputs.values())
         return self._program(arrays, unreported)(arrays)
 
+    def prepare(self, **inputs: Array) -> None:
+        """Have a program for inputs of these shapes, and do not run it: one may run only once at a time."""
+        self._program(list(inputs.values()), unreported)
+
     def seen_as(self, view: "Callable[[keras.Model], keras.Model]") -> "CompiledPart":
         """The same model, changed: with the same weights, and programs of its own, none of them yet."""
         other = copy(self)

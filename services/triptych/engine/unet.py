@@ -92,7 +92,7 @@ class Unet:
 
     def compile(self, form: Form, rows: int) -> None:
         """Have a program for so many rows of this form."""
-        self.run(form, self.example(form, rows))
+        self._parts[form.run].prepare(**self.example(form, rows))
 
     def run(self, form: Form, inputs: dict[str, Array]) -> Array:
         """One call for rows of this form."""

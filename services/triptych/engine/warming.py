@@ -66,6 +66,8 @@ class Warming:
     def _try(self, rows: int) -> bool:
         """Warm this batch size; False, and larger ones are given up too, where that is not worth it."""
         native, half, quarter = self._unet.native, rows // 2, rows // 4
+        if not self._unet.ready(native) and not self._unet.has_room(native):
+            return False  # a request has brought another size already, and there is room for one
         room = memory.available()
         if quarter and self._unet.is_long(native, half) and not self._unet.gains(native, half, quarter):
             return self._stop(rows, f"a row takes as long in {half} rows as in {quarter}")
