@@ -1,5 +1,6 @@
 """A diffusion stage that tests kill and start again."""
 
+import base64
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -63,3 +65,14 @@ def mortal_diffusion(log: Path) -> Iterator[Diffusion]:
         yield stage
     finally:
         stage.kill()
+
+
+def picture(answer: dict[str, Any]) -> bytes:
+    """The file in an answer of the gateway."""
+    return base64.b64decode(answer["images"][0]["data"])
+
+
+def diffusion(answer: dict[str, Any]) -> dict[str, Any]:
+    """What the diffusion stage did for it."""
+    call: dict[str, Any] = answer["stages"][1]
+    return call

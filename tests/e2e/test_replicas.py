@@ -1,6 +1,5 @@
 """A stage in two places: one of them is killed in the middle of many requests, and comes back."""
 
-import base64
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 import requests
 
 from tests.conftest import StageUrl
-from tests.e2e.mortal import RESTART_SECONDS, Diffusion, mortal_diffusion
+from tests.e2e.mortal import RESTART_SECONDS, Diffusion, diffusion, mortal_diffusion, picture
 from tests.running import running_gateway
 
 REQUESTS = 40
@@ -46,15 +45,6 @@ def made(gateway: str, seed: int) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
-
-
-def picture(answer: dict[str, Any]) -> bytes:
-    return base64.b64decode(answer["images"][0]["data"])
-
-
-def diffusion(answer: dict[str, Any]) -> dict[str, Any]:
-    call: dict[str, Any] = answer["stages"][1]
-    return call
 
 
 def test_no_picture_is_lost_when_a_replica_is_killed_and_it_is_used_again_when_it_is_back(

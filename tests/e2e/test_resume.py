@@ -1,6 +1,5 @@
 """Stages killed with kill -9 in the middle of many long requests: nothing is lost, no picture differs."""
 
-import base64
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 import requests
 
 from tests.conftest import StageUrl
-from tests.e2e.mortal import Diffusion, mortal_diffusion
+from tests.e2e.mortal import Diffusion, diffusion, mortal_diffusion, picture
 from tests.running import running_gateway
 
 REQUESTS = 50
@@ -47,15 +46,6 @@ def made(gateway: str, seed: int) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
-
-
-def picture(answer: dict[str, Any]) -> bytes:
-    return base64.b64decode(answer["images"][0]["data"])
-
-
-def diffusion(answer: dict[str, Any]) -> dict[str, Any]:
-    call: dict[str, Any] = answer["stages"][1]
-    return call
 
 
 def undisturbed(stage_url: StageUrl, log: Path) -> list[bytes]:
