@@ -22,7 +22,7 @@ from .errors import StageFailed
 from .images import Picture, Pixels, cover, flatten
 from .info import LATENT_FACTOR, Infos, Size
 from .offer import Offer, make_offer
-from .plan import Plan, make_plan, unheeded
+from .plan import HANDED_ON, Plan, make_plan, unheeded
 from .progress import NOBODY, Caller, Watcher
 from .requests import GenerateRequest, GenerateResult, Inpainting, StageCall
 from .routes import Route
@@ -176,8 +176,7 @@ class Run:
         return {"inputs": self._request.prompt, **self._batch(), **extras}
 
     def _denoising(self) -> dict[str, Any]:
-        names = ("sampler", "schedule", "strength", "guidance_start", "guidance_end")
-        asked = {name: getattr(self._request, name) for name in names}
+        asked = {name: getattr(self._request, name) for name in HANDED_ON}
         return {
             "num_steps": self.plan.steps,
             "unconditional_guidance_scale": self.plan.guidance_scale,

@@ -14,6 +14,17 @@ MAX_IMAGES = 16
 MAX_STEPS = 1000
 """The four of them count where a stage announces nothing of its own."""
 MAX_SEED = 2**63 - 1
+HANDED_ON = {
+    "sampler": "sampler",
+    "schedule": "schedule",
+    "strength": "strength",
+    "guidance_start": "guidance_interval",
+    "guidance_end": "guidance_interval",
+    "noise": "noise",
+    "deep_interval": "deep_interval",
+}
+"""Fields of a request that denoising takes under the same name, where they are given, and the extra that a
+stage announces which obeys them."""
 RANDOM_SEEDS = 2**32
 """Seeds drawn here stay exact in JavaScript, and in the seed boxes of other programs."""
 
@@ -112,11 +123,10 @@ def unheeded(request: GenerateRequest, infos: Infos, denoiser: str) -> list[str]
     asked = [
         (prompter, "negative_prompt", "negative_prompt", bool(request.negative_prompt)),
         (denoiser, "seed", "seed", request.seed is not None and not request.seed_was_drawn),
-        (denoiser, "sampler", "sampler", request.sampler is not None),
-        (denoiser, "schedule", "schedule", request.schedule is not None),
-        (denoiser, "guidance_interval", "guidance_start", request.guidance_start is not None),
-        (denoiser, "guidance_interval", "guidance_end", request.guidance_end is not None),
-        (denoiser, "strength", "strength", request.strength is not None),
+        *(
+            (denoiser, extra, field, getattr(request, field) is not None)
+            for field, extra in HANDED_ON.items()
+        ),
     ]
     if denoiser == "all_in_one":
         asked += [

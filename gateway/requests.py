@@ -30,6 +30,7 @@ class GenerateRequest:
     `seed_was_drawn` where nobody chose it. `model` names a fine-tuned one beside the standard one, which is
     None. `image` is what to begin with, and `strength`, from 0 to 1, how much of the denoising is done from
     there. Guidance is within the part of the steps from `guidance_start` to `guidance_end`, of 0 to 1.
+    `noise` names what seeds draw from; all of the model is run in one call of `deep_interval`.
     `client` is who asks, for fairness between them.
     """
 
@@ -48,6 +49,8 @@ class GenerateRequest:
     strength: float | None = None
     guidance_start: float | None = None
     guidance_end: float | None = None
+    noise: str | None = None
+    deep_interval: int | None = None
     client: str = ""
     seed_was_drawn: bool = False
 

@@ -56,6 +56,12 @@ def _add_picture(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="the same seed gives the same picture")
     parser.add_argument("--sampler", help="such as euler or dpmpp_2m")
     parser.add_argument("--schedule", help="such as karras")
+    parser.add_argument(
+        "--guidance-start", type=float, help="part of the steps, 0 to 1, before guidance begins"
+    )
+    parser.add_argument("--guidance-end", type=float, help="part of the steps, 0 to 1, after which it ends")
+    parser.add_argument("--noise", help="torch-cpu draws a seed's noise as diffusers does")
+    parser.add_argument("--deep-interval", type=int, help="run all of the UNet in one step of so many")
     parser.add_argument("--model", help="a model beside the standard one")
     parser.add_argument("-n", "--num-images", type=int, help="how many; they are numbered: apple-1.png, …")
     parser.add_argument(

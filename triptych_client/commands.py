@@ -17,6 +17,7 @@ from .words import state
 FIELDS = (
     *("prompt", "negative_prompt", "num_images", "steps", "guidance_scale", "seed", "sampler", "schedule"),
     *("size", "model", "strength", "mask_convention", "soft_mask"),
+    *("guidance_start", "guidance_end", "noise", "deep_interval"),
 )
 NEEDLESS = {
     "/v1/txt2img": frozenset({"inpainting"}),

@@ -15,6 +15,7 @@ MAX_GUIDANCE_SCALE = 100
 MAX_RESAMPLES = 10
 MAX_MODEL = 100
 MAX_PREVIEW_EVERY = 1000
+MAX_DEEP_INTERVAL = 10
 DEFAULT_STRENGTH = 0.75
 
 
@@ -113,6 +114,24 @@ class TextToImage(BaseModel):
         Field(ge=0, le=1, description="Guidance ends after this part of the steps; null for 1."),
         Must("a number from 0 to 1, or null"),
     ] = None
+    noise: Annotated[
+        Literal["pcg64-v1", "torch-cpu"] | None,
+        Field(
+            description="What a seed's noise is drawn from: torch-cpu is as PyTorch draws it on a CPU, and "
+            "with it diffusers and others; null for the stage's own."
+        ),
+        Must("pcg64-v1, torch-cpu or null"),
+    ] = None
+    deep_interval: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=MAX_DEEP_INTERVAL,
+            description="All of the UNet is run in one step of so many, in the others its shallow layers "
+            "only: faster, and slightly another picture; null for 1.",
+        ),
+        Must(f"a whole number from 1 to {MAX_DEEP_INTERVAL}, or null"),
+    ] = None
     preview_every: Annotated[
         int,
         Field(
@@ -154,6 +173,8 @@ class TextToImage(BaseModel):
             strength=self.chosen_strength,
             guidance_start=self.guidance_start,
             guidance_end=self.guidance_end,
+            noise=self.noise,
+            deep_interval=self.deep_interval,
             client=client,
         )
 

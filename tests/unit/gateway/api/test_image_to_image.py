@@ -149,6 +149,17 @@ def test_guidance_may_be_for_a_part_of_the_steps(able: httpx.Client, fakes: Fake
     assert answer["warnings"] == []
 
 
+@pytest.mark.parametrize("path", ["/v1/txt2img", "/v1/img2img"])
+def test_noise_and_reuse_of_deep_features_are_asked_of_the_stage(
+    able: httpx.Client, fakes: Fakes, path: str
+) -> None:
+    image = {"image": text_of(noise(64, 64))} if path == "/v1/img2img" else {}
+    answer = made(able, path, noise="torch-cpu", deep_interval=3, **image)
+    sent = fakes["diffusion"].requests[0]
+    assert (sent["noise"], sent["deep_interval"]) == ("torch-cpu", 3)
+    assert [warning.split()[0] for warning in answer["warnings"]] == ["noise", "deep_interval"]
+
+
 def test_a_stage_that_guides_always_is_warned_of(gateway: httpx.Client) -> None:
     warnings = made(gateway, "/v1/txt2img", guidance_end=0.8)["warnings"]
     assert [warning.split()[0] for warning in warnings] == ["guidance_end"]
