@@ -53,7 +53,7 @@ check: .venv/dev.stamp check-compose ## Format, lint, types, unit tests, compose
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(PYTHON) -m pytest tests/unit
+	$(PYTHON) -m pytest tests/unit -n 2 --dist loadfile
 	bash -n scripts/*.sh .ci/run
 
 check-compose:
