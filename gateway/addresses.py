@@ -1,6 +1,7 @@
 """Where the stages of one model run, as the variables of the environment say it."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
 
@@ -9,11 +10,23 @@ from .places import Named
 DEFAULT_PORTS = {"text_encoder": 8001, "diffusion": 8002, "inpainting": 8003, "decoder": 8004}
 STAGES = (*DEFAULT_PORTS, "all_in_one")
 KINDS = ("url", "urls", "token", "tokens")
+STORE_SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
+"""Of servers that jobs are kept in, and what the library calls them."""
 
 
 def local_url(stage: str) -> str:
     """Where the stage is on this machine unless told otherwise."""
     return f"http://127.0.0.1:{DEFAULT_PORTS[stage]}"
+
+
+def is_store_url(url: str) -> bool:
+    """Whether it is the address of a server that jobs can be kept in."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in STORE_SCHEMES and bool(parts.hostname) and port != 0
 
 
 def _url(stage: str) -> Any:

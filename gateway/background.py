@@ -1,7 +1,19 @@
 """Work that nobody waits for any more, and that has yet to end."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Self
+
+AGAIN_SECONDS = 0.5
+
+
+async def end_tasks(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancels them until they have ended: within a library's timeouts a task may not notice it once."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=AGAIN_SECONDS)
 
 
 class Background:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
-SECRET_KINDS = ("token", "tokens")
+SECRET_KINDS = ("token", "tokens", "password")
 MODEL_NAME = re.compile(r"[a-z0-9_-]+")
 FILE = "_FILE"
 
@@ -59,7 +59,7 @@ class ModelVariables(PydanticBaseSettingsSource):
 
 
 def is_secret(field: str) -> bool:
-    """Whether the field holds a token, or several."""
+    """Whether the field holds a token, or several, or a password."""
     return field.rpartition("_")[2] in SECRET_KINDS
 
 
@@ -75,5 +75,6 @@ def read_secret(variable: str) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{variable}{FILE} must name a readable text file; got {path}: {error}") from None
     if not token:
-        raise ValueError(f"{variable}{FILE} must name a file that holds a token; {path} is empty.")
+        kind = "password" if variable.endswith("PASSWORD") else "token"
+        raise ValueError(f"{variable}{FILE} must name a file that holds a {kind}; {path} is empty.")
     return token

@@ -9,6 +9,7 @@
     ├── UnsupportedMedia       415  the body is of a type the route does not read
     ├── NotAcceptable          406  `Accept` names nothing that the route can answer with
     ├── Overloaded             429  too much is under way, here or in a stage; carries Retry-After
+    ├── StoreUnavailable       503  the jobs cannot be reached, where gateways share them; carries Retry-After
     └── StageError                  a stage did not do its part; names stage and replica
         ├── StageFailed        502  it answered, and the answer is an error or is not usable
         ├── StageUnavailable   503  it cannot be reached, is starting, asleep, paused or switched off
@@ -82,6 +83,10 @@ class Overloaded(GatewayError):
     """`retry_after` is in whole seconds."""
 
 
+class StoreUnavailable(GatewayError):
+    """`retry_after` is in whole seconds."""
+
+
 class StageError(GatewayError):
     """`origin` is always given."""
 
@@ -107,6 +112,7 @@ STATUS: dict[type[GatewayError], int] = {
     UnsupportedMedia: 415,
     NotAcceptable: 406,
     Overloaded: 429,
+    StoreUnavailable: 503,
     StageFailed: 502,
     StageUnavailable: 503,
     StageTimeout: 504,

@@ -15,7 +15,15 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from triptych.wire import describe
 
-from .addresses import DEFAULT_PORTS, STAGES, Addresses, fitting_a_header, local_url
+from .addresses import (
+    DEFAULT_PORTS,
+    STAGES,
+    STORE_SCHEMES,
+    Addresses,
+    fitting_a_header,
+    is_store_url,
+    local_url,
+)
 from .codecs import WireChoice
 from .environment import ModelVariables, SecretFiles, is_secret
 from .info import Shapes, read_shapes
@@ -121,6 +129,21 @@ class Settings(Addresses, BaseSettings):
         description="Folder of the jobs (`POST /v1/jobs`) and their pictures, one for each gateway. Empty: a "
         "temporary one, and jobs end with the gateway.",
     )
+    jobs_url: str = Field(
+        "",
+        description="Redis or Valkey server of the jobs, in the place of `JOBS_DIR`, for gateways that share "
+        "them: `redis://host:6379/0`, also `rediss://` (TLS), `valkey://` and `valkeys://`.",
+    )
+    jobs_password: SecretStr | None = Field(
+        None, description="Password of `JOBS_URL`, in the place of one in it."
+    )
+    jobs_lease_seconds: float = Field(
+        15,
+        ge=1,
+        le=3600,
+        description="With `JOBS_URL`: the jobs of a gateway that has not been heard of for so long are taken "
+        "over by others.",
+    )
     jobs_queue: int = Field(
         100, ge=1, le=10_000, description="Jobs that may wait for their turn; more are answered 429."
     )
@@ -130,7 +153,7 @@ class Settings(Addresses, BaseSettings):
     jobs_bytes: int = Field(
         1024 * MEBIBYTE,
         ge=MEBIBYTE,
-        description="Most that jobs take on the disk, in bytes: those that ended first go first.",
+        description="Most that jobs take in their store, in bytes: those that ended first go first.",
     )
     webhook_hosts: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(),
@@ -174,6 +197,16 @@ class Settings(Addresses, BaseSettings):
     def _is_an_address(cls, value: str, info: ValidationInfo) -> str:
         stage, _, kind = str(info.field_name).rpartition("_")
         _ = Named(stage, **{kind: value}).places
+        return value
+
+    @field_validator("jobs_url")
+    @classmethod
+    def _is_a_store(cls, value: str) -> str:
+        if value and not is_store_url(value):
+            schemes = ", ".join(STORE_SCHEMES)
+            raise ValueError(
+                f"JOBS_URL must be the address of a server, such as redis://host:6379/0 ({schemes})."
+            )
         return value
 
     @field_validator("plain_shapes", mode="before")

@@ -14,7 +14,8 @@ export ALL_IN_ONE_URL=https://all.example
 for overlays in "" ports gpu "ports gpu" jax "ports jax" torch "gpu torch" all-in-one "all-in-one gpu" \
     diffusion-remote inpainting-remote decoder-remote "diffusion-remote inpainting-remote" \
     "diffusion-remote decoder-remote" "diffusion-remote inpainting-remote decoder-remote" \
-    "diffusion-remote ports" "decoder-remote gpu" one-unet "one-unet gpu" all-in-one-remote endpoints; do
+    "diffusion-remote ports" "decoder-remote gpu" one-unet "one-unet gpu" all-in-one-remote endpoints \
+    shared-jobs "shared-jobs endpoints" "shared-jobs ports"; do
     files=(-f compose.yaml)
     for overlay in $overlays; do files+=(-f "compose/$overlay.yaml"); done
     echo "docker compose ${files[*]} config --quiet"

@@ -1,104 +1,134 @@
-"""Records and files of jobs, from the event loop: one thread reads and writes them, one call at a time."""
+"""One gateway's own jobs: records in SQLite and files beside them, from the event loop. One thread reads and
+writes them, one call at a time."""
 
 import asyncio
-import json
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from ..errors import Overloaded
-from ..progress import Kept
-from .folder import REQUEST, RESULT, STATE, Folder
-from .record import QUEUED, RUNNING, Record
-from .store import Store
+from ..progress import Progress
+from .folder import Folder
+from .journal import PLACE, Entry, Journal
+from .news import LINE, OWED, News
+from .record import CANCELLED, QUEUED, RUNNING, Record
+from .store import RECORD_BYTES, REQUEST, RESULT, STATE, Limits, full_line, no_room
+from .table import Table
 
 DATABASE = "jobs.sqlite"
-RECORD_BYTES = 4096
-"""What a record counts for, beside its files."""
-RETRY_AFTER = 60
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 class Archive:
-    """Keeps what has ended for so many seconds, and all within so many bytes; what ended first goes first."""
+    """A `Store`. What is told of jobs is in memory: it is of those that this gateway runs."""
 
-    def __init__(self, store: Store, folder: Folder, seconds: float, size: int) -> None:
-        self._store = store
+    def __init__(self, table: Table, folder: Folder, limits: Limits) -> None:
+        self.news = News()
+        self._table = table
         self._folder = folder
-        self._seconds = seconds
-        self._size = size
+        self._limits = limits
         self._thread = ThreadPoolExecutor(1, "jobs")
+        self._number = time.time_ns() // 1_000_000  # goes up over a restart too
+        self._moved = self._number
+        self._told: dict[str, dict[str, Entry]] = {}
+        self._notifying: set[str] = set()
 
     async def add(self, record: Record, request: bytes) -> Record:
-        """The record as it is kept, or the one that has its key already. Overloaded where there is no room
-        for what came with it."""
-        return await self._do(self._add, record, request)
+        added = await self._do(self._add, record, request)
+        self._move(record.id)
+        return added
 
     async def find(self, id: str) -> Record | None:
-        return await self._do(self._store.find, id)
+        return await self._do(self._table.find, id)
 
     async def find_key(self, key: str) -> Record | None:
-        return await self._do(self._store.find_key, key)
+        return await self._do(self._table.find_key, key)
 
     async def newest(self, limit: int) -> list[Record]:
-        return await self._do(self._store.newest, limit)
+        return await self._do(self._table.newest, limit)
 
-    async def pending(self) -> list[Record]:
-        return await self._do(self._store.pending)
-
-    async def unnotified(self) -> list[Record]:
-        return await self._do(self._store.unnotified)
+    async def waiting(self) -> int:
+        return await self._do(self._table.waiting)
 
     async def pace(self) -> float | None:
-        return await self._do(self._store.pace)
+        return await self._do(self._table.pace)
 
-    async def request(self, id: str) -> bytes | None:
-        return await self._do(self._folder.read, id, REQUEST)
+    async def journal(self, id: str) -> Journal:
+        moved, place = self._moved, await self._do(self._table.place, id)
+        waiting = [Entry(moved, PLACE, place)] if place else []
+        return Journal([*waiting, *self._told.get(id, {}).values()])
 
-    async def result(self, id: str) -> bytes | None:
-        return await self._do(self._folder.read, id, RESULT)
+    async def take(self) -> Record | None:
+        taken = await self._do(self._take)
+        if taken:
+            self._move(taken.id)
+        return taken
 
-    async def kept(self, id: str) -> Kept | None:
-        """Where the denoising was when it was kept last."""
-        data = await self._do(self._folder.read, id, STATE)
-        return None if data is None else Kept(**json.loads(data))
+    async def read(self, id: str, name: str) -> bytes | None:
+        return await self._do(self._folder.read, id, name)
 
-    async def keep(self, id: str, kept: Kept) -> None:
-        data = json.dumps(vars(kept)).encode()
-        await self._do(self._folder.write, id, STATE, data)
+    async def tell(self, id: str, told: Mapping[str, Progress]) -> None:
+        entries = self._told.setdefault(id, {})
+        for kind, progress in told.items():
+            self._number += 1
+            entries[kind] = Entry(self._number, kind, progress)
+        self.news.tell(id)
 
-    async def begin(self, id: str) -> None:
-        """Another run of it."""
-        await self._do(self._begin, id)
+    async def keep(self, id: str, state: bytes) -> None:
+        await self._do(self._folder.write, id, STATE, state)
 
     async def put_back(self, id: str) -> None:
-        """The run that was begun does not count: the gateway stops."""
+        self._told.pop(id, None)
         await self._do(self._put_back, id)
+        self._move(id)
 
     async def end(self, id: str, state: str, error: str | None, result: bytes | None) -> Record | None:
-        """It has ended so, and what it was made of goes. None where it is gone itself, as it must be where
-        there is no room for its result."""
-        return await self._do(self._end, id, state, error, result)
+        ended = await self._do(self._end, id, state, error, result)
+        self._told.pop(id, None)
+        self._move(id)
+        self.news.tell(OWED)
+        return ended
+
+    async def stop(self, id: str, error: str) -> None:
+        record = await self.find(id)
+        if record and record.state == RUNNING:
+            self.news.stopping.put_nowait(id)
+        elif record and record.state == QUEUED:
+            await self.end(id, CANCELLED, error, None)
+
+    async def owed(self) -> Record | None:
+        unnotified = await self._do(self._table.unnotified)
+        record = next((one for one in unnotified if one.id not in self._notifying), None)
+        if record:
+            self._notifying.add(record.id)
+        return record
 
     async def notified(self, id: str, outcome: str) -> None:
-        await self._do(lambda: self._store.update(id, notified=outcome))
+        await self._do(lambda: self._table.update(id, notified=outcome))
+        self._notifying.discard(id)
 
     async def remove(self, id: str) -> None:
         await self._do(self._remove, id)
+        self.news.tell(id)
 
     async def tidy(self) -> None:
-        """Removes what has been kept for long enough, or is too much."""
         await self._do(self._tidy)
 
+    async def ids(self) -> list[str]:
+        return await self._do(self._table.ids)
+
+    async def restore(self, record: Record, files: Mapping[str, bytes]) -> bool:
+        return await self._do(self._restore, record, files)
+
     async def close(self) -> None:
-        await self._do(self._store.close)
+        self.news.close()
+        await self._do(self._table.close)
         self._thread.shutdown()
 
     async def _do(
@@ -107,30 +137,36 @@ class Archive:
         running = asyncio.get_running_loop().run_in_executor(self._thread, lambda: call(*values, **named))
         return await running
 
+    def _move(self, id: str) -> None:
+        """Somebody came, or left, or is elsewhere in the line."""
+        self._number += 1
+        self._moved = self._number
+        self.news.tell(LINE, id)
+
     def _add(self, record: Record, request: bytes) -> Record:
+        if record.key and (known := self._table.find_key(record.key)):
+            return known
+        if record.state == QUEUED and self._table.waiting() >= self._limits.queue:
+            raise full_line(self._limits.queue)
         size = len(request) + RECORD_BYTES
         self._tidy(size)
-        if self._store.size() + size > self._size:
-            raise Overloaded(
-                f"There is no room for the job: those that have not ended fill the {self._size} bytes that "
-                "all may take. Try again later, or raise JOBS_BYTES.",
-                retry_after=RETRY_AFTER,
-            )
+        if self._table.size() + size > self._limits.size:
+            raise no_room(self._limits.size)
         self._folder.write(record.id, REQUEST, request)
-        added = self._store.add(replace(record, size=size))
-        if added.id != record.id:
-            self._folder.remove(record.id)
+        added = replace(record, size=size)
+        self._table.add(added)
         return added
 
-    def _begin(self, id: str) -> None:
-        record = self._store.find(id)
-        if record:
-            self._store.update(id, state=RUNNING, began=time.time(), runs=record.runs + 1)
+    def _take(self) -> Record | None:
+        record = self._table.next()
+        if record is None:
+            return None
+        return self._table.update(record.id, state=RUNNING, began=time.time(), runs=record.runs + 1)
 
     def _put_back(self, id: str) -> None:
-        record = self._store.find(id)
+        record = self._table.find(id)
         if record:
-            self._store.update(id, state=QUEUED, runs=max(0, record.runs - 1))
+            self._table.update(id, state=QUEUED, runs=max(0, record.runs - 1))
 
     def _end(self, id: str, state: str, error: str | None, result: bytes | None) -> Record | None:
         if result is not None:
@@ -138,34 +174,44 @@ class Archive:
         self._folder.forget(id, REQUEST)
         self._folder.forget(id, STATE)
         size = self._folder.size(id) + RECORD_BYTES
-        self._store.update(id, state=state, error=error, ended=time.time(), size=size)
+        self._table.update(id, state=state, error=error, ended=time.time(), size=size)
         self._tidy()
-        return self._store.find(id)
+        return self._table.find(id)
+
+    def _restore(self, record: Record, files: Mapping[str, bytes]) -> bool:
+        if self._table.find(record.id) or (record.key and self._table.find_key(record.key)):
+            return False
+        for name, data in files.items():
+            self._folder.write(record.id, name, data)
+        self._table.add(record)
+        return True
 
     def _remove(self, id: str) -> None:
         """The record first: files without one are found at the next start, a record without files is none."""
-        self._store.delete(id)
+        self._table.delete(id)
         self._folder.remove(id)
 
     def _tidy(self, coming: int = 0) -> None:
-        too_old, size = time.time() - self._seconds, self._store.size() + coming
-        for record in self._store.ended():
-            if size <= self._size and (record.ended or 0) > too_old:
+        too_old, size = time.time() - self._limits.seconds, self._table.size() + coming
+        for record in self._table.ended():
+            if size <= self._limits.size and (record.ended or 0) > too_old:
                 break
             self._remove(record.id)
             size -= record.size
 
 
 @asynccontextmanager
-async def open_archive(path: str, seconds: float, size: int) -> AsyncIterator[Archive]:
+async def open_archive(path: str, limits: Limits, looks: bool = False) -> AsyncIterator[Archive]:
     """The archive in this folder, or in a temporary one where it is empty. ValueError, with a sentence, where
-    the folder cannot be used."""
+    the folder cannot be used. Who `looks` only may do so while a gateway uses it."""
     with ExitStack() as entered:
         where = Path(path or entered.enter_context(tempfile.TemporaryDirectory(prefix="jobs-")))
-        folder = entered.enter_context(closing(Folder(where)))
-        store = Store(where / DATABASE)
-        folder.keep_only(store.ids())
-        archive = Archive(store, folder, seconds, size)
+        folder = entered.enter_context(closing(Folder(where, looks)))
+        table = Table(where / DATABASE, looks)
+        if not looks:
+            table.queue_running()
+            folder.keep_only(table.ids())
+        archive = Archive(table, folder, limits)
         try:
             yield archive
         finally:

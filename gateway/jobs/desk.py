@@ -6,26 +6,27 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 
-from ..errors import Conflict, InvalidRequest, NotFound, Overloaded
+from ..background import end_tasks
+from ..errors import Conflict, InvalidRequest, NotFound, Overloaded, StoreUnavailable
 from ..requests import GenerateResult
 from ..runtime import Runtime
 from ..settings import Settings
-from .archive import Archive, open_archive
 from .journal import Journal
 from .line import Line
-from .record import DONE, Record, Webhook
+from .news import News
+from .opening import open_store
+from .record import DONE, RUNNING, Record, Webhook
 from .results import unpack_result
+from .store import RESULT, Store, full_line
 from .webhooks import PENDING, Webhooks
-from .work import Craft, failed
+from .work import Craft
 
 logger = logging.getLogger(__name__)
 
-MAX_RUNS = 5
-"""A job that was begun so often, and each time the gateway was gone before its end, is not begun again."""
 TIDY_SECONDS = 60.0
 RETRY_AFTER = 10
 """Where no job has shown yet how long one takes."""
@@ -48,37 +49,26 @@ class Order:
 
 
 class Desk:
-    """Raises NotFound for a job that is not here, or no longer."""
+    """Raises NotFound for a job that is not here, or no longer, and StoreUnavailable."""
 
-    def __init__(self, archive: Archive, line: Line, settings: Settings) -> None:
-        self._archive = archive
+    def __init__(self, store: Store, line: Line, settings: Settings) -> None:
+        self._store = store
         self._line = line
         self._settings = settings
         self._arriving = 0
         self._pace: float | None = None
 
-    async def open(self, craft: Craft) -> None:
-        """What was not done when the gateway was gone is done now."""
-        for record in await self._archive.pending():
-            if record.runs < MAX_RUNS:
-                self._line.join(record)
-            else:
-                error = RuntimeError(f"the job {record.id} was begun {MAX_RUNS} times and never ended")
-                came = failed(craft, record.id, error)
-                await self._archive.end(record.id, came.state, came.error, None)
-        for record in await self._archive.unnotified():
-            self._line.notify(record)
-        self._line.open()
+    @property
+    def news(self) -> News:
+        """Of jobs, by their ids, and of the line."""
+        return self._store.news
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
         """For a job that is about to be read. Overloaded where the line is full, or many are being read."""
         limit, most = self._settings.jobs_queue, self._settings.max_concurrent_requests
-        if len(self._line) + self._arriving >= limit:
-            raise Overloaded(
-                f"{limit} jobs wait and no more are taken. Try again later, or raise JOBS_QUEUE.",
-                retry_after=self._retry_after,
-            )
+        if await self._store.waiting() + self._arriving >= limit:
+            raise full_line(limit, self._retry_after)
         if self._arriving >= most:
             raise Overloaded(f"{most} jobs are being taken in. Try again in 1 s.", retry_after=1)
         self._arriving += 1
@@ -91,14 +81,12 @@ class Desk:
         """The job, which waits now, or the one that was handed in under this name; and whether it is new.
 
         InvalidRequest where that one is another."""
-        record, new = await self._add(order)
-        if new:
-            self._line.join(record)
-        return record, new
+        return await self._add(order, _record(order))
 
     async def begin(self, order: Order, inside: ExitStack) -> Record:
         """As hand_in, but it does not wait: the request is inside already, until the job has ended."""
-        record, new = await self._add(order)
+        fresh = _record(order)
+        record, new = await self._add(order, replace(fresh, state=RUNNING, began=fresh.created, runs=1))
         if new:
             self._line.begin(record, inside.pop_all())
         else:
@@ -106,7 +94,7 @@ class Desk:
         return record
 
     async def find(self, id: str) -> Record:
-        record = await self._archive.find(id)
+        record = await self._store.find(id)
         if record is None:
             raise NotFound(
                 f"There is no job {id[:64]}. Those that have ended are kept for "
@@ -116,16 +104,15 @@ class Desk:
         return record
 
     async def newest(self, limit: int) -> list[Record]:
-        return await self._archive.newest(limit)
+        return await self._store.newest(limit)
 
-    def journal(self, id: str) -> Journal | None:
-        """Of a job that has not ended."""
-        return self._line.journal(id)
+    async def journal(self, record: Record) -> Journal:
+        """What it tells, if it has not ended."""
+        return Journal() if record.has_ended else await self._store.journal(record.id)
 
     async def wait(self, id: str) -> Record:
         """The job once it has ended."""
-        if journal := self._line.journal(id):
-            await journal.wait()
+        await self._line.ended(id)
         return await self.find(id)
 
     async def result(self, record: Record) -> GenerateResult:
@@ -135,7 +122,7 @@ class Desk:
                 f"The job is {record.state}; only one that is done has a result. "
                 f"GET /v1/jobs/{record.id} says how far it is."
             )
-        data = await self._archive.result(record.id)
+        data = await self._store.read(record.id, RESULT)
         if data is None:
             await self.find(record.id)
             raise FileNotFoundError(f"the result of the job {record.id} is gone")
@@ -148,22 +135,23 @@ class Desk:
         if not record.has_ended:
             await self._line.cancel(id)
             return await self.find(id)
-        await self._archive.remove(id)
+        await self._store.remove(id)
         return None
 
     async def tidy(self) -> None:
         """From time to time."""
         while True:
-            await self._archive.tidy()
-            self._pace = await self._archive.pace()
+            try:
+                await self._store.tidy()
+                self._pace = await self._store.pace()
+            except StoreUnavailable as error:
+                logger.warning("not tidied", extra={"error": error.message})
             await asyncio.sleep(min(TIDY_SECONDS, self._settings.jobs_keep_seconds / 2))
 
-    async def _add(self, order: Order) -> tuple[Record, bool]:
-        digest = hashlib.sha256(order.digest).hexdigest()
-        fresh = _record(order, digest)
-        known = await self._archive.find_key(order.key) if order.key else None
-        record = known or await self._archive.add(fresh, order.request)
-        if record.digest != digest:
+    async def _add(self, order: Order, fresh: Record) -> tuple[Record, bool]:
+        known = await self._store.find_key(order.key) if order.key else None
+        record = known or await self._store.add(fresh, order.request)
+        if record.digest != fresh.digest:
             raise InvalidRequest(
                 f"Idempotency-Key must be a new one for a new request; the job {record.id} was made with "
                 "this one from another body.",
@@ -179,7 +167,7 @@ class Desk:
         return max(1, math.ceil(self._pace / self._settings.max_concurrent_requests))
 
 
-def _record(order: Order, digest: str) -> Record:
+def _record(order: Order) -> Record:
     return Record(
         id=uuid.uuid4().hex,
         kind=order.kind,
@@ -187,7 +175,7 @@ def _record(order: Order, digest: str) -> Record:
         parameters=order.parameters,
         drawn=order.drawn,
         key=order.key,
-        digest=digest,
+        digest=hashlib.sha256(order.digest).hexdigest(),
         webhook=order.webhook,
         created=time.time(),
         notified=PENDING if order.webhook else None,
@@ -199,15 +187,14 @@ async def open_desk(runtime: Runtime, craft: Craft) -> AsyncIterator[Desk]:
     """The desk, whose jobs are put back when the context ends."""
     settings = runtime.settings
     webhooks = Webhooks()
-    async with open_archive(settings.jobs_dir, settings.jobs_keep_seconds, settings.jobs_bytes) as archive:
-        line = Line(archive, runtime.admission, craft, webhooks, runtime.metrics)
-        desk = Desk(archive, line, settings)
-        await desk.open(craft)
+    async with open_store(settings) as store:
+        line = Line(store, runtime.admission, craft, webhooks, runtime.metrics)
+        desk = Desk(store, line, settings)
+        line.open()
         tidying = asyncio.create_task(desk.tidy())
         try:
             yield desk
         finally:
-            tidying.cancel()
-            await asyncio.gather(tidying, return_exceptions=True)
+            await end_tasks([tidying])
             await line.close()
             await webhooks.close()

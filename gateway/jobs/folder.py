@@ -6,30 +6,38 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-REQUEST, STATE, RESULT = "request.json", "state.json", "result.zip"
 LOCK = "lock"
 JOBS = "jobs"
 
 
 class Folder:
     """A folder for each job. A file is there whole or not at all. ValueError, with a sentence, where the
-    folder cannot be used."""
+    folder cannot be used, for one who `looks` only, where there is none."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, looks: bool = False) -> None:
         self._path = path
+        self._lock: int | None = None
+        if not looks:
+            self._lock = self._own(path)
+        elif not (path / JOBS).is_dir():
+            raise ValueError(f"JOBS_DIR must be the folder of a gateway's jobs; there are none in {path}.")
+
+    def _own(self, path: Path) -> int:
         try:
             (path / JOBS).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise ValueError(f"JOBS_DIR must be a folder to write in; {path}: {error.strerror}.") from None
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            os.close(self._lock)
+            os.close(lock)
             raise ValueError(f"JOBS_DIR must be this gateway's own; another one uses {path}.") from None
+        return lock
 
     def close(self) -> None:
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def write(self, id: str, name: str, data: bytes) -> None:
         folder = self._path / JOBS / id

@@ -1,145 +1,149 @@
-"""Jobs that wait for their turn, and those under way."""
+"""The jobs that this gateway takes from the line, and those under way in it."""
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any
 
 from ..admission import Admission
+from ..background import end_tasks
+from ..errors import StoreUnavailable
 from ..metrics import Metrics
-from .archive import Archive
-from .journal import Journal
+from .news import LINE, OWED
 from .record import Record
-from .webhooks import PENDING, Webhooks
-from .work import Craft, Outcome, cancelled, failed, outcome, work
+from .store import Store
+from .webhooks import Webhooks
+from .work import Craft, Outcome, cancelled, failed, outcome, surely, work
 
 logger = logging.getLogger(__name__)
+
+MAX_RUNS = 5
+"""A job that was begun so often, and each time the gateway was gone before its end, is not begun again."""
+PAUSE_SECONDS = 1.0
+"""Before a store that was not there is asked again."""
 
 
 class Line:
     """First come, first served, as the admission has room."""
 
     def __init__(
-        self, archive: Archive, admission: Admission, craft: Craft, webhooks: Webhooks, metrics: Metrics
+        self, store: Store, admission: Admission, craft: Craft, webhooks: Webhooks, metrics: Metrics
     ) -> None:
-        self._archive = archive
+        self._store = store
         self._admission = admission
         self._craft = craft
         self._webhooks = webhooks
         self._metrics = metrics
-        self._waiting: dict[str, Record] = {}
-        self._journals: dict[str, Journal] = {}
         self._working: dict[str, asyncio.Task[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._arrived = asyncio.Event()
         self._stops = False
 
-    def __len__(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
-
-    def journal(self, id: str) -> Journal | None:
-        """None of a job that has ended."""
-        return self._journals.get(id)
-
     def open(self) -> None:
-        self._spawn(self._serve())
-
-    def join(self, record: Record) -> None:
-        """At the end of it."""
-        self._waiting[record.id] = record
-        self._journals[record.id] = Journal()
-        self._tell_places()
-        self._arrived.set()
+        for topic, look in ((LINE, self._serve), (LINE, self._count), (OWED, self._tell_owed)):
+            self._spawn(self._follow(topic, look))
+        self._spawn(self._end_those_to_stop())
 
     def begin(self, record: Record, inside: ExitStack) -> None:
-        """Past the line, by a request that is inside already."""
-        self._journals[record.id] = Journal()
+        """Past the line, by a request that is inside already. The store has it as running here."""
         self._start(record, inside)
 
     async def cancel(self, id: str) -> None:
-        """Whether it waits or runs; returns when it has ended."""
-        journal = self._journals.get(id)
-        if self._waiting.pop(id, None):
-            self._tell_places()
-            await self._end(id, cancelled(self._craft, id))
-        elif id in self._working:
-            self._working[id].cancel()
-        if journal:
-            await journal.wait()
+        """Whether it waits or runs, here or elsewhere; returns when it has ended."""
+        error = cancelled(self._craft, id).error
+        assert error is not None
+        await self._store.stop(id, error)
+        await self.ended(id)
 
-    def notify(self, record: Record) -> None:
-        """Whoever wanted to know of the end."""
-        self._spawn(self._deliver(record))
+    async def ended(self, id: str) -> None:
+        """Returns when the job has ended, or is gone."""
+        with self._store.news.of(id) as changed:
+            while not self._store.news.closed:
+                changed.clear()
+                record = await surely(self._store.find, id)
+                if record is None or record.has_ended:
+                    return
+                await changed.wait()
 
     async def close(self) -> None:
-        """What runs is put back, and begins again where it was when the gateway does."""
+        """What runs is put back, and begins again where it was when the gateway does, or elsewhere."""
         self._stops = True
-        for task in (*self._tasks, *self._working.values()):
-            task.cancel()
-        await asyncio.gather(*self._tasks, *self._working.values(), return_exceptions=True)
-        for id in self._working:
-            await self._archive.put_back(id)
-        for journal in self._journals.values():
-            journal.end()
+        await end_tasks([*self._tasks, *self._working.values()])
+        try:
+            for id in self._working:
+                await self._store.put_back(id)
+        except StoreUnavailable as error:
+            logger.warning("jobs not put back", extra={"error": error.message})
+
+    async def _follow(self, topic: str, look: Callable[[], Awaitable[None]]) -> None:
+        """Looks now, and whenever there is news of this."""
+        with self._store.news.of(topic) as changed:
+            while True:
+                changed.clear()
+                try:
+                    await look()
+                    await changed.wait()
+                except StoreUnavailable as error:
+                    logger.warning("the job store is not there", extra={"error": error.message})
+                    await asyncio.sleep(PAUSE_SECONDS)
 
     async def _serve(self) -> None:
-        while True:
-            await self._arrived.wait()
+        """As long as somebody waits."""
+        while await self._store.waiting():
             inside = await self._admission.turn()
-            if not self._waiting:
-                inside.close()
-                self._arrived.clear()
-                continue
-            record = self._waiting.pop(next(iter(self._waiting)))
-            self._tell_places()
-            if not self._waiting:
-                self._arrived.clear()
-            self._start(record, inside)
+            with ExitStack() as held:
+                held.push(inside)
+                record = await self._store.take()
+                if record is None:
+                    return
+                self._start(record, held.pop_all())
+
+    async def _count(self) -> None:
+        self._metrics.jobs_waiting.set(await self._store.waiting())
+
+    async def _tell_owed(self) -> None:
+        while record := await self._store.owed():
+            self._spawn(self._deliver(record))
+
+    async def _end_those_to_stop(self) -> None:
+        while True:
+            working = self._working.get(await self._store.news.stopping.get())
+            if working:
+                working.cancel()
 
     def _start(self, record: Record, inside: ExitStack) -> None:
-        journal = self._journals[record.id]
-        journal.begin()
-        working = self._working[record.id] = asyncio.create_task(self._work(record, journal))
-        self._spawn(self._follow(record.id, working, inside))
+        if lost := self._working.get(record.id):
+            lost.cancel()
+        working = self._working[record.id] = asyncio.create_task(self._work(record))
+        self._spawn(self._end_with(record.id, working, inside))
 
-    async def _work(self, record: Record, journal: Journal) -> bytes:
-        await self._archive.begin(record.id)
-        return await work(self._craft, self._archive, record, journal)
+    async def _work(self, record: Record) -> bytes:
+        if record.runs > MAX_RUNS:
+            raise RuntimeError(f"the job {record.id} was begun {MAX_RUNS} times and never ended")
+        return await work(self._craft, self._store, record)
 
-    async def _follow(self, id: str, working: "asyncio.Task[bytes]", inside: ExitStack) -> None:
+    async def _end_with(self, id: str, working: "asyncio.Task[bytes]", inside: ExitStack) -> None:
         with inside:
             came = await outcome(self._craft, id, working)
-            if not self._stops:
-                del self._working[id]
+            if not self._stops and self._working.get(id) is working:
                 await self._end(id, came)
+                del self._working[id]
 
     async def _end(self, id: str, came: Outcome) -> None:
         try:
-            record = await self._store(id, came)
-            if record is None:
-                logger.warning("JOBS_BYTES has no room for the result", extra={"request_id": id})
-            elif record.notified == PENDING:
-                self.notify(record)
-        finally:
-            self._journals.pop(id).end()
-
-    async def _store(self, id: str, came: Outcome) -> Record | None:
-        try:
-            return await self._archive.end(id, came.state, came.error, came.result)
+            record = await surely(self._store.end, id, came.state, came.error, came.result)
         except OSError as error:
             came = failed(self._craft, id, error)
-            return await self._archive.end(id, came.state, came.error, came.result)
+            record = await surely(self._store.end, id, came.state, came.error, came.result)
+        if record is None:
+            logger.warning(
+                "what came of the job is not kept: JOBS_BYTES has no room, or another gateway has the job",
+                extra={"request_id": id},
+            )
 
     async def _deliver(self, record: Record) -> None:
         came = await self._webhooks.deliver(record)
-        await self._archive.notified(record.id, came)
-
-    def _tell_places(self) -> None:
-        self._metrics.jobs_waiting.set(len(self._waiting))
-        for place, id in enumerate(self._waiting, 1):
-            self._journals[id].place(place)
+        await surely(self._store.notified, record.id, came)
 
     def _spawn(self, doing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(doing)

@@ -1,113 +1,130 @@
-"""The jobs' records in SQLite. Calls block: they are made from one thread (`gateway/jobs/desk.py`)."""
+"""What jobs need of where they are kept: the line, the records, and what belongs to them.
 
-import json
-import sqlite3
-from collections.abc import Iterable
-from dataclasses import asdict, fields
-from pathlib import Path
-from typing import Any
-
-from .record import DONE, PENDING, RUNNING, Record, Webhook
-
-COLUMNS = [field.name for field in fields(Record)]
-SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    {", ".join(COLUMNS)},
-    UNIQUE (id), UNIQUE (key)
-);
-CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number);
+There are two: `Archive`, one gateway's own folder, and `SharedStore`, of several gateways. Both are held to
+`tests/unit/gateway/jobs/test_store.py`.
 """
-VERSION = 1
-"""Of the schema; a file of another one is not read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import Overloaded
+from ..progress import Progress
+from .journal import Journal
+from .news import News
+from .record import Record
+
+REQUEST, STATE, RESULT = "request.json", "state.json", "result.zip"
+"""What belongs to a job: what came with it, how far it is, what came of it."""
+RECORD_BYTES = 4096
+"""What a record counts for, beside what came with it and what came of it."""
+RETRY_AFTER = 60
 PACE_OF = 20
 """So many jobs tell how long one takes."""
 
 
-class Store:
-    """A table of records. What was written is there after a crash of the process, and of the machine."""
+@dataclass(frozen=True)
+class Limits:
+    """So many jobs may wait, all take so many bytes, and what has ended is kept for so many seconds; what
+    ended first goes first."""
 
-    def __init__(self, path: Path) -> None:
-        path.touch(0o600)  # it holds prompts, and the secrets of webhooks
-        self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._database.row_factory = sqlite3.Row
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        if version not in (0, VERSION):
-            raise ValueError(f"JOBS_DIR holds jobs of another version of the gateway ({path}): empty it.")
-        self._database.executescript(SCHEMA)
-        self._database.execute(f"PRAGMA user_version={VERSION}")
+    queue: int
+    size: int
+    seconds: float
 
-    def close(self) -> None:
-        self._database.close()
 
-    def add(self, record: Record) -> Record:
-        """The record, or the one that has its key already."""
-        marks = ", ".join("?" * len(COLUMNS))
-        added = self._database.execute(
-            f"INSERT INTO jobs ({', '.join(COLUMNS)}) VALUES ({marks}) ON CONFLICT (key) DO NOTHING",
-            list(_row(record).values()),
-        )
-        if added.rowcount:
-            return record
-        (known,) = self._select("WHERE key = ?", record.key)
-        return known
+class Store(Protocol):
+    """Every call may raise StoreUnavailable. A job is run by one gateway at a time, whose calls about it
+    count; those of one that has lost it do nothing."""
 
-    def find(self, id: str) -> Record | None:
-        return next(iter(self._select("WHERE id = ?", id)), None)
+    news: News
 
-    def find_key(self, key: str) -> Record | None:
-        return next(iter(self._select("WHERE key = ?", key)), None)
+    async def add(self, record: Record, request: bytes) -> Record:
+        """The record as it is kept, at the end of the line, or being run here if it is running; or the one
+        that has its key already. Overloaded where there is no room in the line, or for what came with it."""
+        ...
 
-    def newest(self, limit: int) -> list[Record]:
-        return self._select("ORDER BY number DESC LIMIT ?", limit)
+    async def find(self, id: str) -> Record | None: ...
 
-    def pending(self) -> list[Record]:
-        """Those that have not ended: those that ran first, then as they came."""
-        return self._select(f"WHERE state IN {PENDING} ORDER BY state != ?, number", RUNNING)
+    async def find_key(self, key: str) -> Record | None: ...
 
-    def unnotified(self) -> list[Record]:
-        """Those that have ended and whose webhook has yet to be told."""
-        return self._select(f"WHERE state NOT IN {PENDING} AND notified = 'pending' ORDER BY number")
+    async def newest(self, limit: int) -> list[Record]: ...
 
-    def ended(self) -> list[Record]:
-        """That which ended first first."""
-        return self._select(f"WHERE state NOT IN {PENDING} ORDER BY ended, number")
+    async def waiting(self) -> int:
+        """How many wait in the line."""
+        ...
 
-    def update(self, id: str, **values: Any) -> Record | None:
-        """The record as it is then; None where there is none."""
-        names = ", ".join(f"{name} = ?" for name in values)
-        self._database.execute(f"UPDATE jobs SET {names} WHERE id = ?", [*values.values(), id])
-        return self.find(id)
-
-    def delete(self, id: str) -> None:
-        self._database.execute("DELETE FROM jobs WHERE id = ?", [id])
-
-    def size(self) -> int:
-        """What all jobs take on the disk, in bytes."""
-        (size,) = self._database.execute("SELECT COALESCE(SUM(size), 0) FROM jobs").fetchone()
-        return int(size)
-
-    def pace(self) -> float | None:
+    async def pace(self) -> float | None:
         """The seconds that a job took, in the mean of the latest ones; None where none is done."""
-        latest = f"SELECT ended - began AS s FROM jobs WHERE state = ? ORDER BY ended DESC LIMIT {PACE_OF}"
-        (seconds,) = self._database.execute(f"SELECT AVG(s) FROM ({latest})", [DONE]).fetchone()
-        return None if seconds is None else float(seconds)
+        ...
 
-    def ids(self) -> Iterable[str]:
-        return [row["id"] for row in self._database.execute("SELECT id FROM jobs")]
+    async def journal(self, id: str) -> Journal:
+        """What was told of a job that has not ended, and its place in the line."""
+        ...
 
-    def _select(self, which: str, *values: Any) -> list[Record]:
-        rows = self._database.execute(f"SELECT {', '.join(COLUMNS)} FROM jobs {which}", values)
-        return [_record(dict(row)) for row in rows]
+    async def take(self) -> Record | None:
+        """The next in the line, which is run here now; None where there is none."""
+        ...
+
+    async def read(self, id: str, name: str) -> bytes | None:
+        """What belongs to the job under this name: REQUEST, STATE or RESULT."""
+        ...
+
+    async def tell(self, id: str, told: Mapping[str, Progress]) -> None:
+        """Of each kind the newest."""
+        ...
+
+    async def keep(self, id: str, state: bytes) -> None:
+        """Where the denoising is, in the place of what was kept before."""
+        ...
+
+    async def put_back(self, id: str) -> None:
+        """It is not run here any more, as the gateway stops: the run does not count, and it is the next."""
+        ...
+
+    async def end(self, id: str, state: str, error: str | None, result: bytes | None) -> Record | None:
+        """It has ended so, and what it was made of goes. None where it is not here any more, as it must be
+        where there is no room for its result, or is run elsewhere."""
+        ...
+
+    async def stop(self, id: str, error: str) -> None:
+        """Ends one that waits as cancelled, with this error. Of one that runs, whoever runs it is told."""
+        ...
+
+    async def owed(self) -> Record | None:
+        """One that has ended, and whose webhook is to be sent from here now."""
+        ...
+
+    async def notified(self, id: str, outcome: str) -> None:
+        """What came of the webhook."""
+        ...
+
+    async def remove(self, id: str) -> None: ...
+
+    async def tidy(self) -> None:
+        """Removes what has been kept for long enough, or is too much."""
+        ...
+
+    async def ids(self) -> list[str]:
+        """Of all jobs, as they came."""
+        ...
+
+    async def restore(self, record: Record, files: Mapping[str, bytes]) -> bool:
+        """Takes a job from a backup, with what belonged to it; one that ran waits. False where there is one
+        with its id or its key."""
+        ...
 
 
-def _row(record: Record) -> dict[str, Any]:
-    webhook = json.dumps(asdict(record.webhook)) if record.webhook else None
-    return {**vars(record), "webhook": webhook}
+def full_line(limit: int, retry_after: int = RETRY_AFTER) -> Overloaded:
+    return Overloaded(
+        f"{limit} jobs wait and no more are taken. Try again later, or raise JOBS_QUEUE.",
+        retry_after=retry_after,
+    )
 
 
-def _record(row: dict[str, Any]) -> Record:
-    webhook = Webhook(**json.loads(row["webhook"])) if row["webhook"] else None
-    return Record(**{**row, "webhook": webhook, "drawn": bool(row["drawn"])})
+def no_room(size: int) -> Overloaded:
+    return Overloaded(
+        f"There is no room for the job: those that have not ended fill the {size} bytes that "
+        "all may take. Try again later, or raise JOBS_BYTES.",
+        retry_after=RETRY_AFTER,
+    )

@@ -1,20 +1,24 @@
 """One run of one job."""
 
 import asyncio
+import json
 import logging
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from ..errors import Conflict, Overloaded
-from ..progress import Kept, Watcher
+from ..errors import Conflict, Overloaded, StoreUnavailable
+from ..progress import Kept, Progress, Watcher
 from ..requests import GenerateResult
-from .archive import Archive
-from .journal import Journal
+from .journal import DENOISING, PREVIEW, PROGRESS
 from .record import CANCELLED, DONE, FAILED, Record
 from .results import pack_result
+from .store import REQUEST, STATE, Store
+
+Given = ParamSpec("Given")
+Value = TypeVar("Value")
 
 logger = logging.getLogger(__name__)
 
@@ -45,37 +49,69 @@ class Craft:
 
 
 class Watch:
-    """The watcher of a run: tells the journal, and keeps the newest state of the denoising."""
+    """The watcher of a run: tells how far it is, and keeps the newest state of the denoising."""
 
-    def __init__(self, archive: Archive, id: str, journal: Journal, kept: Kept | None) -> None:
-        self._archive = archive
-        self._id = id
-        self._journal = journal
+    def __init__(self, store: Store, id: str, kept: Kept | None) -> None:
         self._kept = kept
-        self._newest: Kept | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._told: dict[str, Progress] = {}
+        self._telling = Newest[dict[str, Progress]](lambda told: store.tell(id, told), id)
+        self._keeping = Newest[Kept](lambda kept: store.keep(id, pack_kept(kept)), id)
 
     def watcher(self, preview_every: int) -> Watcher:
-        return Watcher(self._journal.notice, preview_every, self._keep, self._kept)
+        return Watcher(self._notice, preview_every, self._keep, self._kept)
+
+    def _notice(self, progress: Progress) -> None:
+        if self._telling.idle:
+            self._told = {}
+        plain = replace(progress, previews=())
+        if progress.previews:
+            self._told[PREVIEW] = progress
+        if progress.steps:
+            self._told[DENOISING] = plain
+        self._told[PROGRESS] = plain
+        self._telling.put(self._told)
 
     def _keep(self, kept: Kept) -> None:
-        """One is written at a time, and then the newest: none waits behind another."""
-        self._newest = self._kept = kept
-        if self._keeping is None or self._keeping.done():
-            self._keeping = asyncio.create_task(self._write())
-
-    async def _write(self) -> None:
-        while (kept := self._newest) is not None:
-            self._newest = None
-            try:
-                await self._archive.keep(self._id, kept)
-            except OSError as error:
-                logger.warning("state not kept", extra={"request_id": self._id, "error": str(error)})
+        self._kept = kept
+        self._keeping.put(kept)
 
     async def close(self) -> None:
         """What is to be kept is kept."""
-        if self._keeping is not None:
-            await self._keeping
+        await self._telling.close()
+        await self._keeping.close()
+
+
+class Newest(Generic[Value]):
+    """One is written at a time, and then the newest: none waits behind another."""
+
+    def __init__(self, write: Callable[[Value], Awaitable[None]], id: str) -> None:
+        self._write = write
+        self._id = id
+        self._next: Value | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether none waits to be written."""
+        return self._next is None
+
+    def put(self, value: Value) -> None:
+        self._next = value
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while (value := self._next) is not None:
+            self._next = None
+            try:
+                await self._write(value)
+            except (OSError, StoreUnavailable) as error:
+                logger.warning("state not kept", extra={"request_id": self._id, "error": str(error)})
+
+    async def close(self) -> None:
+        """All is written."""
+        if self._writing is not None:
+            await self._writing
 
 
 @dataclass(frozen=True)
@@ -87,12 +123,13 @@ class Outcome:
     result: bytes | None = None
 
 
-async def work(craft: Craft, archive: Archive, record: Record, journal: Journal) -> bytes:
+async def work(craft: Craft, store: Store, record: Record) -> bytes:
     """Does the job; its packed result."""
-    request = await archive.request(record.id)
+    request = await surely(store.read, record.id, REQUEST)
     if request is None:
         raise FileNotFoundError(f"the request of the job {record.id} is gone")
-    watch = Watch(archive, record.id, journal, await archive.kept(record.id))
+    state = await surely(store.read, record.id, STATE)
+    watch = Watch(store, record.id, None if state is None else unpack_kept(state))
     patiently = AsyncRetrying(
         stop=stop_after_attempt(ATTEMPTS),
         wait=_pause,
@@ -110,6 +147,21 @@ def _pause(state: RetryCallState) -> float:
     error = state.outcome and state.outcome.exception()
     asked = error.retry_after if isinstance(error, Overloaded) else None
     return max(PAUSE_SECONDS, asked or 0)
+
+
+async def surely(call: Callable[Given, Awaitable[Value]], *given: Given.args, **named: Given.kwargs) -> Value:
+    """What comes of the call, once the store is there."""
+    retrying = AsyncRetrying(wait=wait_fixed(PAUSE_SECONDS), retry=retry_if_exception_type(StoreUnavailable))
+    came: Value = await retrying(call, *given, **named)
+    return came
+
+
+def pack_kept(kept: Kept) -> bytes:
+    return json.dumps(vars(kept)).encode()
+
+
+def unpack_kept(data: bytes) -> Kept:
+    return Kept(**json.loads(data))
 
 
 async def outcome(craft: Craft, id: str, working: "asyncio.Task[bytes]") -> Outcome:

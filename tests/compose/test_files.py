@@ -1,6 +1,7 @@
 """What the compose files come to when they are put on top of each other."""
 
 import json
+import re
 import subprocess
 from typing import Any
 
@@ -101,6 +102,30 @@ def test_every_setting_of_gateway_and_stages_can_be_set_here() -> None:
         settable = {name.lower() for name in described[service]["environment"]}
         assert set(settings.model_fields) - own <= settable
     assert services(MAX_QUEUE="3")["diffusion"]["environment"]["MAX_QUEUE"] == "3"
+
+
+def test_gateways_share_their_jobs_in_a_server_that_only_they_reach() -> None:
+    layered = services("shared-jobs", JOBS_PASSWORD="sesame")
+    assert set(layered) == {*STAGES, "gateway", "jobs"}
+    server, gateway_ = layered["jobs"], layered["gateway"]
+    assert re.fullmatch(r"valkey/valkey:\d+\.\d+\.\d+-alpine", server["image"])
+    assert (server["user"], server["read_only"], server["cap_drop"]) == ("999:1000", True, ["ALL"])
+    assert [volume["target"] for volume in server["volumes"]] == ["/data"]
+    options = " ".join(server["command"])
+    for option in (
+        "appendonly yes",
+        "appendfsync always",
+        "maxmemory-policy noeviction",
+        "requirepass sesame",
+    ):
+        assert f"--{option}" in options
+    assert "ports" not in server
+    assert set(server["networks"]) == {"jobs"} < set(gateway_["networks"])
+    assert gateway_["environment"]["JOBS_URL"] == "valkey://jobs:6379/0"
+    assert gateway_["environment"]["JOBS_PASSWORD"] == "sesame"
+    assert gateway_["depends_on"]["jobs"]["condition"] == "service_healthy"
+    assert gateway_["deploy"]["replicas"] == 2
+    assert addresses(gateway_) == [("127.0.0.1", "8000-8001")]
 
 
 MODEL_SETTINGS = {

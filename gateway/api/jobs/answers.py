@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
 from ...jobs.desk import Desk
-from ...jobs.journal import PLACE, PREVIEW, PROGRESS
+from ...jobs.journal import DENOISING, PREVIEW
 from ...jobs.record import Record
 from ...progress import Progress
 from ..answers import JSON, answer_type, make_answer
@@ -26,19 +26,16 @@ def desk_of(request: Request) -> Desk:
     return cast(Desk, request.state.desk)
 
 
-def describe(record: Record, desk: Desk, preview: bool = False) -> Job:
+async def describe(record: Record, desk: Desk, preview: bool = False) -> Job:
     """As it is now, with its newest preview if that is asked for."""
-    journal = desk.journal(record.id)
-    progress = journal.latest(PROGRESS) if journal else None
-    place = journal.latest(PLACE) if journal else None
-    shown = journal.latest(PREVIEW) if journal and preview else None
-    at = progress if isinstance(progress, Progress) else None
-    denoising = journal.denoising if journal else None
+    journal = await desk.journal(record)
+    at, denoising = journal.progress(), journal.progress(DENOISING)
+    shown = journal.progress(PREVIEW) if preview else None
     return Job(
         id=record.id,
         kind=record.kind,
         state=record.state,
-        position=place if isinstance(place, int) else None,
+        position=journal.place,
         stage=at.stage if at else None,
         step=denoising.step if denoising else 0,
         steps=denoising.steps if denoising else 0,
@@ -47,7 +44,7 @@ def describe(record: Record, desk: Desk, preview: bool = False) -> Job:
         began=record.began and _time(record.began),
         ended=record.ended and _time(record.ended),
         request=json.loads(record.parameters),
-        preview=_files(shown) if isinstance(shown, Progress) else None,
+        preview=_files(shown) if shown else None,
         error=ErrorFields(**error_of(record)[1]["error"]) if record.error else None,
         webhook=record.notified,
         links=Links(**links(record.id)),

@@ -1,13 +1,16 @@
 """The events of a job, from where a client has read them."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 
 from fastapi import Request
 from fastapi.sse import EventSourceResponse, format_sse_event
 
-from ...errors import InvalidRequest
-from ...jobs.journal import PREVIEW, Entry, Journal
+from ...errors import InvalidRequest, NotFound, StoreUnavailable
+from ...jobs.journal import PLACE, PREVIEW, Entry
+from ...jobs.news import LINE
+from ...jobs.record import Record
 from ...progress import Progress
 from ..rendering import render_failure
 from ..stream import HEADERS, until_heartbeat
@@ -37,25 +40,48 @@ class JobStream(EventSourceResponse):
     def __init__(self, request: Request, id: str, last: str, headers: Mapping[str, str]) -> None:
         super().__init__(self._events(), headers={**HEADERS, **headers})
         self._request = request
+        self._desk = desk_of(request)
         self._id = id
         self._seen = int(last or 0)
+        self._place = 0
+        self._over = False
 
     async def _events(self) -> AsyncIterator[bytes]:
-        journal = desk_of(self._request).journal(self._id)
-        while journal and not journal.ended:
-            yield b"".join(map(_event, await self._news(journal))) or COMMENT
+        with self._desk.news.of(self._id, LINE) as changed:
+            while not self._over:
+                news = await until_heartbeat(self._news(changed)) or []
+                yield b"".join(map(_event, news)) or COMMENT
         yield await self._ending()
 
-    async def _news(self, journal: Journal) -> list[Entry]:
-        """Nothing where there is none for a while, or the job ended instead."""
-        news = await until_heartbeat(journal.after(self._seen)) or []
-        self._seen = news[-1].number if news else self._seen
-        return news
+    async def _news(self, changed: asyncio.Event) -> list[Entry]:
+        """What is newer, once there is something; nothing where the job ended instead."""
+        while not self._over:
+            changed.clear()
+            try:
+                record = await self._desk.find(self._id)
+                self._over = record.has_ended or self._desk.news.closed
+                if news := await self._newer(record):
+                    return news
+                if not self._over:
+                    await changed.wait()
+            except NotFound:
+                self._over = True
+            except StoreUnavailable as error:
+                await asyncio.sleep(error.retry_after or 1)
+        return []
+
+    async def _newer(self, record: Record) -> list[Entry]:
+        """What was not sent yet; a place that is what it was is no news."""
+        journal = await self._desk.journal(record)
+        newer = journal.after(self._seen)
+        self._seen = newer[-1].number if newer else self._seen
+        was, self._place = self._place, journal.place or 0
+        return [entry for entry in newer if entry.kind != PLACE or entry.what != was]
 
     async def _ending(self) -> bytes:
         """How it ended; nothing where it has not, as the gateway stops."""
         try:
-            record = await desk_of(self._request).find(self._id)
+            record = await self._desk.find(self._id)
             if not record.has_ended:
                 return b""
             if not record.error:

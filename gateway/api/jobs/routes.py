@@ -47,7 +47,7 @@ async def hand_in(request: Request) -> Response:
     under this `Idempotency-Key` before. `Location` is where to ask for it. What only the stages can tell,
     such as a limit of the model, ends the job as failed."""
     desk, settings = desk_of(request), runtime_of(request).settings
-    with desk.place():
+    async with desk.place():
         asked = await read_json(request, JobRequest, body_limits(settings))
         hook = asked.webhook
         webhook = check_webhook(hook.url, hook.secret, settings.webhook_hosts) if hook else None
@@ -55,7 +55,7 @@ async def hand_in(request: Request) -> Response:
         body = await asyncio.to_thread(parse_json, KINDS[asked.kind], text.encode())
         await read_given(body, settings)
         record, new = await desk.hand_in(make_order(request, body, webhook))
-    job = describe(record, desk)
+    job = await describe(record, desk)
     headers = {"Location": job.links.job}
     return Response(job.model_dump_json(), 202 if new else 200, headers, JSON)
 
@@ -68,7 +68,7 @@ async def hand_in(request: Request) -> Response:
 async def newest(request: Request) -> JobList:
     """The newest first."""
     desk = desk_of(request)
-    return JobList(jobs=[describe(record, desk) for record in await desk.newest(_limit(request))])
+    return JobList(jobs=[await describe(record, desk) for record in await desk.newest(_limit(request))])
 
 
 @router.get(
@@ -79,7 +79,7 @@ async def newest(request: Request) -> JobList:
 async def find(request: Request, id: str) -> Job:
     """State, place in the line, steps, and the error of one that failed."""
     desk = desk_of(request)
-    return describe(await desk.find(id), desk, request.query_params.get("preview") == "true")
+    return await describe(await desk.find(id), desk, request.query_params.get("preview") == "true")
 
 
 @router.get(
@@ -121,7 +121,7 @@ async def cancel(request: Request, id: str) -> Response:
     record = await desk.cancel(id)
     if record is None:
         return Response(status_code=204)
-    return Response(describe(record, desk).model_dump_json(), media_type=JSON)
+    return Response((await describe(record, desk)).model_dump_json(), media_type=JSON)
 
 
 def _limit(request: Request) -> int:

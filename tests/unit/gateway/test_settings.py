@@ -221,3 +221,30 @@ def test_hosts_of_webhooks_are_a_list_and_none_by_default(monkeypatch: pytest.Mo
 def test_a_host_of_webhooks_is_a_name_or_an_address(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
     said = complaint(monkeypatch, WEBHOOK_HOSTS=hosts)
     assert said.startswith("WEBHOOK_HOSTS must be names or addresses of hosts")
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "valkey", "valkeys"])
+def test_jobs_are_shared_in_a_server_with_a_password_from_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scheme: str
+) -> None:
+    (tmp_path / "password").write_text("sesame\n")
+    monkeypatch.setenv("JOBS_URL", f"{scheme}://me@jobs.example:6379/1")
+    monkeypatch.setenv("JOBS_PASSWORD_FILE", str(tmp_path / "password"))
+    settings = Settings()
+    assert settings.jobs_url == f"{scheme}://me@jobs.example:6379/1"
+    assert settings.jobs_password and settings.jobs_password.get_secret_value() == "sesame"
+    assert "sesame" not in repr(settings)
+
+
+@pytest.mark.parametrize("url", ["jobs:6379", "http://jobs", "redis://", "redis://a:x", "redis://:pass@"])
+def test_another_address_for_jobs_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    said = complaint(monkeypatch, JOBS_URL=url)
+    assert said.startswith("JOBS_URL must be the address of a server, such as redis://host:6379/0")
+    assert "pass" not in said
+
+
+def test_a_password_file_that_is_empty_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    assert "must name a file that holds a password" in complaint(
+        monkeypatch, JOBS_PASSWORD_FILE=str(tmp_path / "empty")
+    )

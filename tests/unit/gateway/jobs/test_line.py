@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.jobs.archive import DATABASE
-from gateway.jobs.desk import MAX_RUNS
+from gateway.jobs.line import MAX_RUNS
 from tests.unit.gateway.api.jobs.test_routes import ended, hand_in, look
 from tests.unit.gateway.conftest import Fakes, ServedFakes, started
 from tests.unit.gateway.fakes import serving, wait_until
@@ -93,7 +93,7 @@ def test_a_job_that_takes_the_gateway_with_it_each_time_is_not_begun_for_ever(
         database.execute("UPDATE jobs SET state = 'running', runs = ?", [MAX_RUNS])
     database.close()
     with started(served_fakes, **settings) as gateway:
-        failed = look(gateway, job)
+        failed = ended(gateway, job)
     assert (failed["state"], failed["error"]["type"]) == ("failed", "InternalError")
 
 
