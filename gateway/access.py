@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 HEADER = "x-request-id"
 SOUND_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 PROBES = ("/health", "/ready", "/metrics")
+LOGGED_PATH = 200
+"""So much of a path is logged, in characters."""
 CLIENT_GONE = 499
 """The customary status, in logs and counters only, of a request whose client left before the answer."""
 
@@ -70,12 +72,14 @@ class AccessLog:
         self._metrics.request(route, exchange.status, seconds)
         fields = {
             "method": scope["method"],
-            "path": scope["path"],
+            "path": scope["path"][:LOGGED_PATH],
             "status": exchange.status,
             "seconds": round(seconds, 4),
             "client": (scope.get("client") or ("",))[0],
             "request_id": exchange.request_id,
         }
+        if key := scope["state"].get("key"):
+            fields["key"] = key.name
         level = logging.DEBUG if scope["path"] in PROBES else logging.INFO
         logger.log(level, "request", extra=fields)
 

@@ -20,9 +20,12 @@ from .api.huggingface import routes as huggingface
 from .api.jobs import routes as jobs
 from .api.jobs.craft import make_craft
 from .api.openai import routes as openai
+from .api.openapi import declare_keys
 from .api.rendering import render_error, route_error
 from .errors import GatewayError
 from .jobs.desk import Desk, open_desk
+from .keys.guard import Doors, Guard
+from .keys.ring import KeyRing
 from .metrics import Metrics
 from .runtime import Runtime, open_runtime
 from .settings import Settings
@@ -61,6 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPIOffline(
         title="Triptych", description=DESCRIPTION, version=__version__, lifespan=lifespan, redoc_url=None
     )
+    doors = Doors(settings.metrics_open)
+    app.add_middleware(Guard, ring=KeyRing(settings), doors=doors)
     app.add_middleware(AccessLog, metrics=metrics)
     app.include_router(native.router)
     app.include_router(jobs.router)
@@ -69,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(dialect.router)
     app.include_router(operations.router)
     add_studio(app)
+    declare_keys(app, settings.needs_keys, doors.is_open)
     app.add_exception_handler(GatewayError, _gateway_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _client_gone)

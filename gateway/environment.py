@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
-SECRET_KINDS = ("token", "tokens", "password")
+SECRET_KINDS = ("token", "tokens", "password", "secret")
 MODEL_NAME = re.compile(r"[a-z0-9_-]+")
 FILE = "_FILE"
 
@@ -59,7 +59,7 @@ class ModelVariables(PydanticBaseSettingsSource):
 
 
 def is_secret(field: str) -> bool:
-    """Whether the field holds a token, or several, or a password."""
+    """Whether the field holds a token, or several, a password or a secret."""
     return field.rpartition("_")[2] in SECRET_KINDS
 
 

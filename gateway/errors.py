@@ -2,12 +2,14 @@
 
     GatewayError
     ├── InvalidRequest         422  the request names something the gateway cannot take
+    ├── Unauthorized           401  it came without a key, or with one that the gateway does not know
     ├── NotFound               404  what it names is not here, or no longer
     ├── Conflict               409  what it names is not in a state for that
     ├── RequestTooSlow         408  the body did not arrive in time
     ├── RequestTooLarge        413  the body is longer than the gateway reads
     ├── UnsupportedMedia       415  the body is of a type the route does not read
     ├── NotAcceptable          406  `Accept` names nothing that the route can answer with
+    ├── LimitReached           429  the key that it came with has had what it may; carries Retry-After
     ├── Overloaded             429  too much is under way, here or in a stage; carries Retry-After
     ├── StoreUnavailable       503  the jobs cannot be reached, where gateways share them; carries Retry-After
     └── StageError                  a stage did not do its part; names stage and replica
@@ -55,6 +57,10 @@ class InvalidRequest(GatewayError):
     """`field` names the field, the message says what it must be and what came."""
 
 
+class Unauthorized(GatewayError):
+    """The message says how a key is sent."""
+
+
 class NotFound(GatewayError):
     """The message says what there is instead, or where it went."""
 
@@ -77,6 +83,10 @@ class UnsupportedMedia(GatewayError):
 
 class NotAcceptable(GatewayError):
     """The message names the types that the route answers with."""
+
+
+class LimitReached(GatewayError):
+    """The message names the key and its limit; `retry_after` is in whole seconds."""
 
 
 class Overloaded(GatewayError):
@@ -105,12 +115,14 @@ class StageTimeout(StageError):
 
 STATUS: dict[type[GatewayError], int] = {
     InvalidRequest: 422,
+    Unauthorized: 401,
     NotFound: 404,
     Conflict: 409,
     RequestTooSlow: 408,
     RequestTooLarge: 413,
     UnsupportedMedia: 415,
     NotAcceptable: 406,
+    LimitReached: 429,
     Overloaded: 429,
     StoreUnavailable: 503,
     StageFailed: 502,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from .admission import Admission
 from .background import Background
 from .connections import Connections
+from .keys.allowance import Allowances
 from .metrics import Metrics
 from .pipeline import Pipeline
 from .settings import Settings
@@ -23,6 +24,7 @@ class Runtime:
     stages: Stages
     pipeline: Pipeline
     admission: Admission
+    allowances: Allowances
     background: Background
 
 
@@ -33,7 +35,7 @@ async def open_runtime(settings: Settings, metrics: Metrics) -> AsyncIterator[Ru
         stages = Stages.from_settings(settings, connections, metrics)
         admission = Admission(settings.max_concurrent_requests, metrics)
         pipeline = Pipeline(stages, settings.request_timeout, settings.state_every)
-        yield Runtime(settings, metrics, stages, pipeline, admission, background)
+        yield Runtime(settings, metrics, stages, pipeline, admission, Allowances(), background)
 
 
 def runtime_of(request: Request) -> Runtime:

@@ -26,7 +26,9 @@ from .addresses import (
 )
 from .codecs import WireChoice
 from .environment import ModelVariables, SecretFiles, is_secret
+from .exposure import Exposure
 from .info import Shapes, read_shapes
+from .keys.settings import KeySettings
 from .places import Named, Place, is_hugging_face, without_userinfo
 
 MEBIBYTE = 1024 * 1024
@@ -34,7 +36,7 @@ HOST = re.compile(r"([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.ASCII)
 """A name or an address, one of version 6 in brackets, and a port."""
 
 
-class Settings(Addresses, BaseSettings):
+class Settings(Addresses, KeySettings, Exposure, BaseSettings):
     """Every environment variable that the gateway reads. A bad combination is refused with a sentence."""
 
     model_config = SettingsConfigDict(env_ignore_empty=False, frozen=True, extra="ignore")
@@ -284,14 +286,15 @@ class Settings(Addresses, BaseSettings):
         return [place for stage in STAGES for place in self.places(stage, model)]
 
     def places(self, stage: str, model: str | None = None) -> tuple[Place, ...]:
-        """Where the stage of this model runs, each place with its token, or with Hugging Face's."""
+        """Where the stage of this model runs, each place with its token, or with that of all such places."""
         named = self.models[model].named(stage, f"__{model}") if model else self.named(stage)
-        return tuple(
-            replace(place, token=self.hf_token)
-            if place.token is None and is_hugging_face(place.url)
-            else place
-            for place in named.places
-        )
+        return tuple(replace(place, token=place.token or self._token(place.url)) for place in named.places)
+
+    def _token(self, url: str) -> SecretStr | None:
+        """A user name in an address is sent in a token's place."""
+        if is_hugging_face(url):
+            return self.hf_token
+        return None if urlsplit(url).username is not None else self.stage_secret
 
 
 def markdown_table() -> str:
@@ -311,6 +314,8 @@ def _default_text(name: str, field: FieldInfo) -> str:
     stage = name.removesuffix("_url")
     if stage in DEFAULT_PORTS:
         return f"`{local_url(stage)}`"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
     return f"`{field.default}`" if field.default not in (None, "", {}, frozenset()) else ""
 
 

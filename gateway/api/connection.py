@@ -1,18 +1,40 @@
-"""Work that is only worth doing while somebody waits for it."""
+"""Who asks, and work that is only worth doing while somebody waits for it."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import ExitStack
+from collections.abc import Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
+
+from ..keys.guard import key_of
+from ..runtime import runtime_of
 
 Result = TypeVar("Result")
 
 
 def client_of(request: Request) -> str:
-    """Who asks, as far as the stages must tell one client from another to give each its share."""
+    """Who asks, as far as the stages must tell one client from another to give each its share: the name of
+    the key, or the address where there is none."""
+    if key := key_of(request):
+        return key.name
     return request.client.host if request.client else ""
+
+
+def owner_of(request: Request) -> str | None:
+    """Who alone may see and end what comes of the request: the name of its key; None, and everybody may,
+    where the gateway asks for none."""
+    key = key_of(request)
+    return key.name if key else None
+
+
+@contextmanager
+def admitted(request: Request) -> Iterator[None]:
+    """A request for pictures, from before it is read. Raises LimitReached or Overloaded."""
+    runtime, key = runtime_of(request), key_of(request)
+    with runtime.allowances.place(key), runtime.admission.permit():
+        runtime.allowances.count(key)
+        yield
 
 
 def start(work: Coroutine[Any, Any, Result], entered: ExitStack) -> asyncio.Task[Result]:

@@ -21,7 +21,7 @@ from ..runtime import runtime_of
 from ..settings import Settings
 from .answers import JSON, answer_type, make_answer
 from .body import body_limits, read_json, read_json_or_form
-from .connection import client_of, start, while_connected
+from .connection import admitted, client_of, start, while_connected
 from .examples import IMAGE_TO_IMAGE_EXAMPLES, INPAINT_EXAMPLES, TEXT_TO_IMAGE_EXAMPLES
 from .generated import Generated
 from .jobs.keeping import answer_as_job
@@ -63,7 +63,7 @@ async def txt2img(request: Request) -> Response:
     the last one `result`, which is the JSON, or `error`.
     """
     with ExitStack() as entered:
-        entered.enter_context(runtime_of(request).admission.permit())
+        entered.enter_context(admitted(request))
         body = await read_json(request, TextToImage, body_limits(runtime_of(request).settings))
         return await _answer(request, body, entered)
 
@@ -78,7 +78,7 @@ async def txt2img(request: Request) -> Response:
 async def img2img(request: Request) -> Response:
     """Makes something new of a picture; `strength` says how much of it may change."""
     with ExitStack() as entered:
-        entered.enter_context(runtime_of(request).admission.permit())
+        entered.enter_context(admitted(request))
         settings = runtime_of(request).settings
         body = await read_json_or_form(request, ImageToImage, body_limits(settings), IMAGE)
         return await _answer(request, body, entered)
@@ -94,7 +94,7 @@ async def img2img(request: Request) -> Response:
 async def inpaint(request: Request) -> Response:
     """Makes something new in a part of a picture; every pixel outside that part stays as it was."""
     with ExitStack() as entered:
-        entered.enter_context(runtime_of(request).admission.permit())
+        entered.enter_context(admitted(request))
         settings = runtime_of(request).settings
         body = await read_json_or_form(request, Inpaint, body_limits(settings), IMAGE_AND_MASK)
         return await _answer(request, body, entered)

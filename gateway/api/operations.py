@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
 from ..info import Info
+from ..keys.guard import is_stranger
 from ..replicas import Replica
 from ..runtime import Runtime, runtime_of
 from ..stages import Stage
@@ -22,7 +23,7 @@ router = APIRouter(tags=["operations"])
 class ReplicaState(BaseModel):
     """One address of a stage and what it says of itself."""
 
-    url: str
+    url: Annotated[str, Field(description="Empty to those without a key, where the gateway has keys.")]
     state: Annotated[
         str,
         Field(
@@ -76,9 +77,10 @@ async def health() -> dict[str, str]:
 async def ready(request: Request, response: Response) -> Readiness:
     """200 when every stage that is switched on can take a request, 503 until then.
 
-    A stage whose address is empty is off and not waited for.
+    A stage whose address is empty is off and not waited for. Where the gateway has keys, who comes without
+    one sees neither addresses nor errors.
     """
-    stages = await _stage_states(runtime_of(request))
+    stages = await _stage_states(runtime_of(request), is_stranger(request))
     is_ready = all(stage.ready for stage in stages)
     if not is_ready:
         response.status_code = 503
@@ -98,10 +100,11 @@ async def metrics(request: Request) -> Response:
     return Response(runtime_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _stage_states(runtime: Runtime) -> list[StageState]:
+async def _stage_states(runtime: Runtime, to_stranger: bool) -> list[StageState]:
     async def one(stage: Stage) -> StageState:
         states = await stage.states()
-        replicas = [ReplicaState(**vars(state)) for state in states]
+        hidden = {"url": "", "error": None} if to_stranger else {}
+        replicas = [ReplicaState(**{**vars(state), **hidden}) for state in states]
         ready = any(state.ready for state in states)
         return StageState(stage=stage.name, model=stage.model, ready=ready, replicas=replicas)
 

@@ -13,7 +13,7 @@ from ..errors import InvalidRequest
 from ..runtime import runtime_of
 from ..vae import RemoteVae
 from .body import body_limits, read_bytes
-from .connection import while_connected
+from .connection import admitted, while_connected
 from .rendering import ERROR_RESPONSES
 
 Asked = TypeVar("Asked")
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1/remote", tags=["diffusers"])
 @router.post("/decode", response_model=None, responses=ANSWERS, openapi_extra=BODY)
 async def decode(request: Request) -> Response:
     """The endpoint for `diffusers.utils.remote_utils.remote_decode`: images of latents."""
-    with runtime_of(request).admission.permit():
+    with admitted(request):
         items, accept = request.query_params.multi_items(), request.headers.get("accept", "")
         body = await read_bytes(request, body_limits(runtime_of(request).settings))
         asked = await _read(lambda: RemoteDecode.read(items, accept, body))
@@ -43,7 +43,7 @@ async def decode(request: Request) -> Response:
 @router.post("/encode", response_model=None, responses=ANSWERS, openapi_extra=BODY)
 async def encode(request: Request) -> Response:
     """The endpoint for `diffusers.utils.remote_utils.remote_encode`: latents of images."""
-    with runtime_of(request).admission.permit():
+    with admitted(request):
         items, body = (
             request.query_params.multi_items(),
             await read_bytes(request, body_limits(runtime_of(request).settings)),

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from ..errors import STATUS, GatewayError
+from ..errors import STATUS, GatewayError, Unauthorized
 from .a1111 import errors as a1111
 from .failure import ErrorFields, Shape
 from .huggingface import errors as huggingface
@@ -31,6 +31,9 @@ SHAPES: dict[str, Shape] = {
     "/hf": huggingface.render,
 }
 """By the first part of a path; every other is the native dialect's."""
+BEARER, BASIC = 'Bearer realm="triptych"', 'Basic realm="triptych", charset="UTF-8"'
+"""How a key is sent. Browsers would ask for a name and a password where the studio asks for the key, so
+Basic is said to the clients of AUTOMATIC1111 alone, who send nothing else."""
 
 
 def error_responses(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
@@ -44,6 +47,8 @@ ERROR_RESPONSES = error_responses(ErrorBody)
 def render_error(error: GatewayError, request_id: str, path: str = "") -> JSONResponse:
     """The error with its status from the one table, and Retry-After where it carries one."""
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = BASIC if _shape(path) is a1111.render else BEARER
     return _response(STATUS[type(error)], _error_fields(error, request_id), headers, path)
 
 
@@ -95,7 +100,13 @@ def stopping(request_id: str, path: str = "") -> JSONResponse:
 
 
 def _response(status: int, fields: ErrorFields, headers: dict[str, str], path: str) -> JSONResponse:
-    for start, shape in SHAPES.items():
-        if path == start or path.startswith(f"{start}/"):
-            return shape(status, fields, headers)
+    return _shape(path)(status, fields, headers)
+
+
+def _shape(path: str) -> Shape:
+    found = (shape for start, shape in SHAPES.items() if path == start or path.startswith(f"{start}/"))
+    return next(found, _native)
+
+
+def _native(status: int, fields: ErrorFields, headers: dict[str, str]) -> JSONResponse:
     return JSONResponse(ErrorBody(error=fields).model_dump(), status, headers)

@@ -50,8 +50,11 @@ class Archive:
     async def find_key(self, key: str) -> Record | None:
         return await self._do(self._table.find_key, key)
 
-    async def newest(self, limit: int) -> list[Record]:
-        return await self._do(self._table.newest, limit)
+    async def newest(self, limit: int, client: str | None = None) -> list[Record]:
+        return await self._do(self._table.newest, limit, client)
+
+    async def unfinished(self, client: str) -> int:
+        return await self._do(self._table.unfinished, client)
 
     async def waiting(self) -> int:
         return await self._do(self._table.waiting)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from ..background import end_tasks
-from ..errors import Conflict, InvalidRequest, NotFound, Overloaded, StoreUnavailable
+from ..errors import Conflict, InvalidRequest, LimitReached, NotFound, Overloaded, StoreUnavailable
 from ..requests import GenerateResult
 from ..runtime import Runtime
 from ..settings import Settings
@@ -36,7 +36,8 @@ RETRY_AFTER = 10
 class Order:
     """A job as it is handed in: `request` in JSON, in which a seed was `drawn` or the client's own is, and
     `parameters`, which is that without pictures. `key` is the client's name for it, `digest` what tells
-    whether another order of that name is the same."""
+    whether another order of that name is the same. `most` is how many jobs the client may have that have not
+    ended."""
 
     kind: str
     client: str
@@ -46,16 +47,19 @@ class Order:
     digest: bytes
     key: str | None = None
     webhook: Webhook | None = None
+    most: int | None = None
 
 
 class Desk:
-    """Raises NotFound for a job that is not here, or no longer, and StoreUnavailable."""
+    """Raises NotFound for a job that is not here, or no longer, and StoreUnavailable. An `owner` finds those of
+    its own alone."""
 
     def __init__(self, store: Store, line: Line, settings: Settings) -> None:
         self._store = store
         self._line = line
         self._settings = settings
         self._arriving = 0
+        self._counting = asyncio.Lock()
         self._pace: float | None = None
 
     @property
@@ -80,7 +84,7 @@ class Desk:
     async def hand_in(self, order: Order) -> tuple[Record, bool]:
         """The job, which waits now, or the one that was handed in under this name; and whether it is new.
 
-        InvalidRequest where that one is another."""
+        InvalidRequest where that one is another; LimitReached where the client has as many as it may."""
         return await self._add(order, _record(order))
 
     async def begin(self, order: Order, inside: ExitStack) -> Record:
@@ -93,9 +97,9 @@ class Desk:
             inside.close()
         return record
 
-    async def find(self, id: str) -> Record:
+    async def find(self, id: str, owner: str | None = None) -> Record:
         record = await self._store.find(id)
-        if record is None:
+        if record is None or owner not in (None, record.client):
             raise NotFound(
                 f"There is no job {id[:64]}. Those that have ended are kept for "
                 f"{self._settings.jobs_keep_seconds:g} s, and as long as JOBS_BYTES has room. "
@@ -103,8 +107,8 @@ class Desk:
             )
         return record
 
-    async def newest(self, limit: int) -> list[Record]:
-        return await self._store.newest(limit)
+    async def newest(self, limit: int, owner: str | None = None) -> list[Record]:
+        return await self._store.newest(limit, owner)
 
     async def journal(self, record: Record) -> Journal:
         """What it tells, if it has not ended."""
@@ -129,9 +133,9 @@ class Desk:
         most = self._settings.max_image_pixels
         return await asyncio.to_thread(unpack_result, data, most)
 
-    async def cancel(self, id: str) -> Record | None:
+    async def cancel(self, id: str, owner: str | None = None) -> Record | None:
         """The job, which has ended now; None where it had already, and is removed."""
-        record = await self.find(id)
+        record = await self.find(id, owner)
         if not record.has_ended:
             await self._line.cancel(id)
             return await self.find(id)
@@ -150,7 +154,7 @@ class Desk:
 
     async def _add(self, order: Order, fresh: Record) -> tuple[Record, bool]:
         known = await self._store.find_key(order.key) if order.key else None
-        record = known or await self._store.add(fresh, order.request)
+        record = known or await self._add_new(order, fresh)
         if record.digest != fresh.digest:
             raise InvalidRequest(
                 f"Idempotency-Key must be a new one for a new request; the job {record.id} was made with "
@@ -158,6 +162,18 @@ class Desk:
                 field="Idempotency-Key",
             )
         return record, record.id == fresh.id
+
+    async def _add_new(self, order: Order, fresh: Record) -> Record:
+        if order.most is None:
+            return await self._store.add(fresh, order.request)
+        async with self._counting:
+            if await self._store.unfinished(order.client) >= order.most:
+                raise LimitReached(
+                    f"The key {order.client} has {order.most} jobs that wait or run, and may have no more. Try "
+                    "again when one has ended.",
+                    retry_after=self._retry_after,
+                )
+            return await self._store.add(fresh, order.request)
 
     @property
     def _retry_after(self) -> int:

@@ -250,4 +250,26 @@ return {place and place + 1 or 0, redis.call('GET', P .. 'moved') or '0', redis.
 """
 """(id): the place or 0, the number of the line's last change, and what was told"""
 
+NEWEST = """
+local limit, client, found = tonumber(ARGV[1]), ARGV[2], {}
+if client == '' then return redis.call('ZREVRANGE', P .. 'jobs', 0, limit - 1) end
+for _, id in ipairs(redis.call('ZREVRANGE', P .. 'jobs', 0, -1)) do
+    if field(id, 'client') == client then table.insert(found, id) end
+    if #found == limit then break end
+end
+return found
+"""
+"""(how many, of which client; empty for all)"""
+
+UNFINISHED = """
+local count = 0
+for _, set in ipairs({'line', 'leases'}) do
+    for _, id in ipairs(redis.call('ZRANGE', P .. set, 0, -1)) do
+        if field(id, 'client') == ARGV[1] then count = count + 1 end
+    end
+end
+return count
+"""
+"""(client)"""
+
 REMOVE = "remove(ARGV[1])"

@@ -55,10 +55,13 @@ class SharedStore:
         id = await self._server.do("HGET", f"{PREFIX}keys", key)
         return await self.find(id.decode()) if id else None
 
-    async def newest(self, limit: int) -> list[Record]:
-        found = await self._server.do("ZREVRANGE", f"{PREFIX}jobs", 0, limit - 1)
+    async def newest(self, limit: int, client: str | None = None) -> list[Record]:
+        found = await self._server.run(scripts.NEWEST, limit, client or "")
         records = [await self.find(id.decode()) for id in found]
         return [record for record in records if record]
+
+    async def unfinished(self, client: str) -> int:
+        return int(await self._server.run(scripts.UNFINISHED, client))
 
     async def waiting(self) -> int:
         return int(await self._server.do("ZCARD", f"{PREFIX}line"))

@@ -48,7 +48,13 @@ class Store(Protocol):
 
     async def find_key(self, key: str) -> Record | None: ...
 
-    async def newest(self, limit: int) -> list[Record]: ...
+    async def newest(self, limit: int, client: str | None = None) -> list[Record]:
+        """Of this client, or of all."""
+        ...
+
+    async def unfinished(self, client: str) -> int:
+        """How many of this client have not ended."""
+        ...
 
     async def waiting(self) -> int:
         """How many wait in the line."""

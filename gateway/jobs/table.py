@@ -73,8 +73,14 @@ class Table:
     def find_key(self, key: str) -> Record | None:
         return next(iter(self._select("WHERE key = ?", key)), None)
 
-    def newest(self, limit: int) -> list[Record]:
-        return self._select("ORDER BY number DESC LIMIT ?", limit)
+    def newest(self, limit: int, client: str | None) -> list[Record]:
+        which = "WHERE client = ? OR ? IS NULL ORDER BY number DESC LIMIT ?"
+        return self._select(which, client, client, limit)
+
+    def unfinished(self, client: str) -> int:
+        counted = f"SELECT COUNT(*) FROM jobs WHERE client = ? AND state IN {PENDING}"
+        (count,) = self._database.execute(counted, [client]).fetchone()
+        return int(count)
 
     def next(self) -> Record | None:
         """In the line."""

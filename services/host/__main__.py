@@ -21,6 +21,12 @@ def main() -> None:
             print(f"{name}: {problem['msg']}" if name else problem["msg"], file=sys.stderr)
         sys.exit(2)
     set_up_logs(settings.stage, settings.log_level)
+    if settings.is_exposed:
+        logging.getLogger(__name__).warning(
+            "HOST=%s lets whoever can reach this address use the stage: keep it in a network of its own, or "
+            "set STAGE_SECRET",
+            settings.host,
+        )
     Server(settings).run()
     logging.shutdown()
     # Not sys.exit: the handler's thread may be deep in native code, and ending under it can hang or crash.

@@ -15,6 +15,7 @@ from .body import read_object
 from .errors import ERRORS, render
 from .facades import Stages, stage_of
 from .forms import asked_form, json_response, to_json
+from .guard import Guard
 from .handler import TensorHandler, TicketHandler
 from .metrics import Metrics
 from .observer import Observer
@@ -52,7 +53,8 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # its pages would ask another host for their scripts
         redoc_url=None,
         middleware=[
-            Middleware(Observer, metrics=metrics, prefixes=[stage.prefix for stage in stages.facades])
+            Middleware(Observer, metrics=metrics, prefixes=[stage.prefix for stage in stages.facades]),
+            *([Middleware(Guard, secret=settings.secret)] if settings.secret else []),
         ],
         exception_handlers=dict.fromkeys(ERRORS, render),
     )

@@ -4,6 +4,9 @@ import time
 from types import FrameType
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from triptych.patience import Patience, PatientProtocol
 
 from .app import create_app
 from .facades import Stages
@@ -20,11 +23,15 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings) -> None:
         app = create_app(settings)
+
+        class Protocol(PatientProtocol, H11Protocol):
+            patience = Patience(settings.header_timeout, settings.max_connections)
+
         config = uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
-            http="h11",
+            http=Protocol,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -1,9 +1,10 @@
 """What the stage server reads from the environment."""
 
+import ipaddress
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SERVICES = Path(__file__).resolve().parent.parent
@@ -38,6 +39,20 @@ class Settings(BaseSettings):
     body_timeout: float = Field(
         60.0, gt=0, description="Seconds within which a request's body must have arrived."
     )
+    header_timeout: float = Field(
+        15.0, gt=0, description="Seconds within which the head of a request must have arrived."
+    )
+    max_connections: int = Field(
+        1000, ge=1, description="Connections at a time; more are answered 503 and closed."
+    )
+    stage_secret: SecretStr = Field(
+        SecretStr(""),
+        description="If set, requests must have it as `Authorization: Bearer`; `/health` and `/ready` need "
+        "none. The gateway's `STAGE_SECRET`, or its token for this stage.",
+    )
+    stage_secret_file: Path | None = Field(
+        None, description="A file that holds it, which is how containers get secrets."
+    )
     stop_timeout: float = Field(
         8.0,
         ge=0,
@@ -57,6 +72,37 @@ class Settings(BaseSettings):
         """The stages that are served beside the first."""
         return list(filter(None, self.facades.split(",")))
 
+    @property
+    def secret(self) -> str:
+        """Empty where there is none."""
+        if self.stage_secret_file is None:
+            return self.stage_secret.get_secret_value().strip()
+        return self.stage_secret_file.read_text("utf-8").strip()
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether others than this machine may reach it, and nothing is asked of them."""
+        return not self.secret and self.host != "localhost" and not _is_loopback(self.host)
+
+    @field_validator("stage_secret_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
+
+    @model_validator(mode="after")
+    def _secret_is_one(self) -> Self:
+        if self.stage_secret_file is None:
+            return self
+        if self.stage_secret.get_secret_value():
+            raise ValueError("set STAGE_SECRET or STAGE_SECRET_FILE, not both")
+        try:
+            secret = self.secret
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"STAGE_SECRET_FILE must name a readable text file: {error}") from None
+        if not secret:
+            raise ValueError(f"STAGE_SECRET_FILE must hold a secret; {self.stage_secret_file} is empty")
+        return self
+
     @model_validator(mode="after")
     def _handlers_exist(self) -> Self:
         self._require_handler("STAGE", self.stage)
@@ -75,3 +121,10 @@ class Settings(BaseSettings):
                 f"{variable} must be a folder of HANDLERS_DIR ({self.handlers_dir}) that has a handler.py; "
                 f"got {name!r}, there are: {', '.join(stages) or 'none'}"
             )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

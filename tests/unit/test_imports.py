@@ -12,8 +12,8 @@ SERVICES = ROOT / "services"
 STAGES = ("text_encoder", "diffusion", "inpainting", "decoder", "all_in_one")
 WEB = {"fastapi", "starlette", "uvicorn", "httpx"}
 MODELS = {"keras", "keras_cv", "tensorflow", "huggingface_hub"}
-WIRES = {"triptych.wire", "triptych.remote_vae"}
-"""What travels between processes: the only modules that both sides share."""
+WIRES = {"triptych.wire", "triptych.remote_vae", "triptych.patience"}
+"""What travels between processes, and how long both sides wait for it: the only modules that they share."""
 
 
 def imports(folder: Path) -> Iterator[tuple[str, str]]:
@@ -67,6 +67,7 @@ def test_bundles_and_deployments_know_of_the_library_what_the_environment_says_a
     [
         ("wire", {"numpy", "safetensors"}),
         ("remote_vae", {"numpy", "ml_dtypes", "PIL"}),
+        ("patience", set()),
     ],
 )
 def test_a_wire_needs_arrays_and_file_formats_alone(module: str, needs: set[str]) -> None:

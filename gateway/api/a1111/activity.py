@@ -20,6 +20,7 @@ class Activity:
 
     count: int
     size: tuple[int, int]
+    owner: str | None = None
     job: str = field(default_factory=lambda: uuid.uuid4().hex)
     timestamp: str = field(default_factory=lambda: time.strftime("%Y%m%d%H%M%S"))
     started: float = field(default_factory=time.monotonic)
@@ -72,7 +73,8 @@ class Activity:
 
 
 class Activities:
-    """In the order in which they came. Clients of this API know of one at a time: the oldest."""
+    """In the order in which they came. Clients of this API know of one at a time: the oldest of their
+    owner."""
 
     def __init__(self) -> None:
         self._under_way: list[Activity] = []
@@ -80,14 +82,13 @@ class Activities:
     def __len__(self) -> int:
         return len(self._under_way)
 
-    @property
-    def current(self) -> Activity | None:
-        return self._under_way[0] if self._under_way else None
+    def current(self, owner: str | None = None) -> Activity | None:
+        return next((activity for activity in self._under_way if activity.owner == owner), None)
 
     @contextmanager
-    def begin(self, count: int, size: tuple[int, int]) -> Iterator[Activity]:
+    def begin(self, count: int, size: tuple[int, int], owner: str | None = None) -> Iterator[Activity]:
         """One more, until the end of the block."""
-        activity = Activity(count, size)
+        activity = Activity(count, size, owner)
         self._under_way.append(activity)
         try:
             yield activity

@@ -1,7 +1,7 @@
 """The settings of the web UI, of which there is one here: the model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Request
@@ -11,6 +11,7 @@ from ...catalogue import STANDARD, Entry, find_model, list_models
 from ...errors import InvalidRequest
 from ...runtime import runtime_of
 from ..body import Must, body_limits, read_json
+from ..connection import owner_of
 from ..openapi import json_body, reads
 from ..rendering import error_responses
 from .activity import PREVIEW_EVERY
@@ -24,9 +25,9 @@ router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"], responses=error_r
 
 @dataclass
 class Options:
-    """What is set for all clients, as in the web UI; `model` is None for the standard one."""
+    """What is set for all clients of an owner, as in the web UI: its model, None for the standard one."""
 
-    model: str | None = None
+    models: dict[str | None, str | None] = field(default_factory=dict)
 
 
 class NewOptions(BaseModel):
@@ -46,14 +47,14 @@ def options_of(request: Request) -> Options:
 async def chosen_model(request: Request, override_settings: Mapping[str, Any]) -> str | None:
     """What a GenerateRequest calls the model: as one request says, or else as it is set for all."""
     name = override_settings.get(CHECKPOINT)
-    return options_of(request).model if name is None else (await _find(request, str(name))).model
+    return _set_model(request) if name is None else (await _find(request, str(name))).model
 
 
 @router.get("/options")
 async def options(request: Request) -> dict[str, Any]:
     """What is set."""
     entries = await list_models(runtime_of(request).stages)
-    model = options_of(request).model
+    model = _set_model(request)
     entry = next(entry for entry in entries if entry.model == model)
     return {
         CHECKPOINT: entry.title,
@@ -70,7 +71,11 @@ async def set_options(request: Request) -> None:
     """Sets the model of all requests that name none."""
     body = await read_json(request, NewOptions, body_limits(runtime_of(request).settings))
     if body.sd_model_checkpoint is not None:
-        options_of(request).model = (await _find(request, body.sd_model_checkpoint)).model
+        options_of(request).models[owner_of(request)] = (await _find(request, body.sd_model_checkpoint)).model
+
+
+def _set_model(request: Request) -> str | None:
+    return options_of(request).models.get(owner_of(request))
 
 
 async def _find(request: Request, name: str) -> Entry:

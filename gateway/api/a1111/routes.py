@@ -12,7 +12,7 @@ from ...infotext import read_infotext
 from ...requests import GenerateRequest
 from ...runtime import runtime_of
 from ..body import body_limits, read_json
-from ..connection import client_of, while_connected
+from ..connection import admitted, client_of, owner_of, while_connected
 from ..openapi import json_body, reads
 from ..rendering import error_responses
 from .activity import Activities
@@ -56,7 +56,7 @@ def activities_of(request: Request) -> Activities:
 )
 async def txt2img(request: Request) -> Response:
     """Makes pictures of a prompt."""
-    with runtime_of(request).admission.permit():
+    with admitted(request):
         body = await read_json(request, HiresTxt2Img, body_limits(runtime_of(request).settings))
         asked, warnings = await _read(request, body)
         return await _draw(request, body, asked, None, warnings)
@@ -71,7 +71,7 @@ async def txt2img(request: Request) -> Response:
 )
 async def img2img(request: Request) -> Response:
     """Makes pictures of a picture; with a mask, of the part that is white in it."""
-    with runtime_of(request).admission.permit():
+    with admitted(request):
         settings = runtime_of(request).settings
         body = await read_json(request, Img2Img, body_limits(settings))
         if not body.init_images:
@@ -94,7 +94,7 @@ async def _draw(
     request: Request, body: Txt2Img, asked: GenerateRequest, canvas: Canvas | None, warnings: list[str]
 ) -> Response:
     pipeline = runtime_of(request).pipeline
-    with activities_of(request).begin(body.n_iter, body.final_size) as activity:
+    with activities_of(request).begin(body.n_iter, body.final_size, owner_of(request)) as activity:
         work = activity.perform(lambda watcher: generate_batches(pipeline, asked, watcher))
         await while_connected(request, work)
     result = await asyncio.to_thread(finish, body, asked, activity, canvas, warnings)
@@ -104,7 +104,7 @@ async def _draw(
 @router.get("/progress", responses=ERRORS)
 async def progress(request: Request, skip_current_image: bool = False) -> ProgressAnswer:
     """How far the oldest request is that is under way, with the picture as it forms."""
-    activity = activities_of(request).current
+    activity = activities_of(request).current(owner_of(request))
     if activity is None:
         return ProgressAnswer()
     image = None
@@ -129,7 +129,7 @@ async def progress(request: Request, skip_current_image: bool = False) -> Progre
 @router.post("/interrupt", responses=ERRORS)
 async def interrupt(request: Request) -> dict[str, Any]:
     """Ends the request that `progress` shows: it is answered with what there is of it."""
-    if activity := activities_of(request).current:
+    if activity := activities_of(request).current(owner_of(request)):
         activity.interrupt()
     return {}
 

@@ -19,7 +19,7 @@ from ...runtime import runtime_of
 from ..accept import choose
 from ..answers import FORMATS, evidence_headers
 from ..body import body_limits, parse_json, read_bytes, read_fields, read_json
-from ..connection import client_of, while_connected
+from ..connection import admitted, client_of, while_connected
 from ..openapi import json_body, reads
 from ..rendering import error_responses
 from .errors import HuggingFaceError
@@ -49,7 +49,7 @@ router = APIRouter(prefix="/hf", tags=["Hugging Face"])
 )
 async def text_to_image(request: Request) -> Response:
     """`InferenceClient(model="http://…/hf/text-to-image").text_to_image(…)`."""
-    with runtime_of(request).admission.permit():
+    with admitted(request):
         media_type = _media_type(request)
         task = await read_json(request, TextToImageTask, body_limits(runtime_of(request).settings))
         asked, warnings = read_text_to_image(
@@ -69,7 +69,7 @@ async def image_to_image(request: Request) -> Response:
 
     The body is a picture, or JSON with a picture and parameters; clients do not always say which.
     """
-    with runtime_of(request).admission.permit():
+    with admitted(request):
         settings, media_type = runtime_of(request).settings, _media_type(request)
         body = await read_bytes(request, body_limits(settings))
         image, parameters = await asyncio.to_thread(_read_image, body)
@@ -87,7 +87,7 @@ async def image_to_image(request: Request) -> Response:
 )
 async def all_in_one(request: Request) -> Response:
     """The contract of the all-in-one handler: a prompt in, a JSON string of raw images out."""
-    with runtime_of(request).admission.permit():
+    with admitted(request):
         settings = runtime_of(request).settings
         asked = read_all_in_one(await read_json(request, AllInOneTask, body_limits(settings)))
         check_room(asked.size, asked.num_images, settings.max_image_pixels)

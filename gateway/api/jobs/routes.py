@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from ...errors import InvalidRequest
 from ...jobs.webhooks import check_webhook
+from ...keys.guard import key_of
 from ...runtime import runtime_of
 from ..answers import JSON
 from ..body import body_limits, parse_json, read_json
+from ..connection import owner_of
 from ..native import read_given
 from ..openapi import json_body, reads
 from ..rendering import ERROR_RESPONSES
@@ -48,6 +50,7 @@ async def hand_in(request: Request) -> Response:
     such as a limit of the model, ends the job as failed."""
     desk, settings = desk_of(request), runtime_of(request).settings
     async with desk.place():
+        runtime_of(request).allowances.count(key_of(request))
         asked = await read_json(request, JobRequest, body_limits(settings))
         hook = asked.webhook
         webhook = check_webhook(hook.url, hook.secret, settings.webhook_hosts) if hook else None
@@ -66,9 +69,10 @@ async def hand_in(request: Request) -> Response:
     openapi_extra={"parameters": [_parameter("limit", "query", "integer", "How many: 1 to 100, 20.")]},
 )
 async def newest(request: Request) -> JobList:
-    """The newest first."""
+    """The newest first; of a key, its own."""
     desk = desk_of(request)
-    return JobList(jobs=[await describe(record, desk) for record in await desk.newest(_limit(request))])
+    records = await desk.newest(_limit(request), owner_of(request))
+    return JobList(jobs=[await describe(record, desk) for record in records])
 
 
 @router.get(
@@ -79,7 +83,8 @@ async def newest(request: Request) -> JobList:
 async def find(request: Request, id: str) -> Job:
     """State, place in the line, steps, and the error of one that failed."""
     desk = desk_of(request)
-    return await describe(await desk.find(id), desk, request.query_params.get("preview") == "true")
+    record = await desk.find(id, owner_of(request))
+    return await describe(record, desk, request.query_params.get("preview") == "true")
 
 
 @router.get(
@@ -95,7 +100,7 @@ async def events(request: Request, id: str) -> Response:
     """Server-sent events: `queued` with the place in the line, `progress`, `preview`, and as the last one
     `result` or `error`, which are those of the synchronous routes."""
     last = read_last(request)
-    record = await desk_of(request).find(id)
+    record = await desk_of(request).find(id, owner_of(request))
     if last == END and record.has_ended:
         return Response(status_code=204)
     return JobStream(request, record.id, "" if last == END else last, {})
@@ -105,7 +110,7 @@ async def events(request: Request, id: str) -> Response:
 async def result(request: Request, id: str) -> Response:
     """What the synchronous route would answer: JSON or an image file, as `Accept` says, or the error; 409
     where the job has not ended, or was cancelled."""
-    return await answer_result(request, await desk_of(request).find(id))
+    return await answer_result(request, await desk_of(request).find(id, owner_of(request)))
 
 
 @router.delete(
@@ -118,7 +123,7 @@ async def cancel(request: Request, id: str) -> Response:
     """Ends one that waits or runs, at its next step, and answers what it is then; removes one that has
     ended."""
     desk = desk_of(request)
-    record = await desk.cancel(id)
+    record = await desk.cancel(id, owner_of(request))
     if record is None:
         return Response(status_code=204)
     return Response((await describe(record, desk)).model_dump_json(), media_type=JSON)

@@ -10,8 +10,12 @@ from ..failure import ErrorFields
 NAMES = {"num_images": "n"}
 """What this dialect calls the fields of the native one."""
 TYPES = {429: "rate_limit_error"}
-CODES = {"model": "model_not_found"}
-"""By the field at fault."""
+CODES = {
+    "model": "model_not_found",
+    "Unauthorized": "invalid_api_key",
+    "LimitReached": "rate_limit_exceeded",
+}
+"""By the field at fault, or by the kind of the error."""
 
 
 class OpenAIErrorDetails(BaseModel):
@@ -30,7 +34,7 @@ class OpenAIError(BaseModel):
 def error_body(status: int, fields: ErrorFields) -> OpenAIError:
     own = fields.renamed(NAMES)
     kind = TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    code = CODES.get(own.field or "", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", own.type).lower())
+    code = CODES.get(own.field or own.type, re.sub(r"(?<=[a-z])(?=[A-Z])", "_", own.type).lower())
     return OpenAIError(error=OpenAIErrorDetails(message=own.message, type=kind, param=own.field, code=code))
 
 

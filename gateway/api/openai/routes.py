@@ -13,7 +13,7 @@ from ...errors import InvalidRequest
 from ...fitting import check_room, generate_batches, generate_fitted
 from ...runtime import runtime_of
 from ..body import body_limits, read_json, read_json_or_form
-from ..connection import client_of, while_connected
+from ..connection import admitted, client_of, while_connected
 from ..narration import narrate
 from ..openapi import form_body, json_body, reads
 from ..rendering import error_responses
@@ -44,7 +44,7 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"])
 async def generations(request: Request) -> Response:
     """`client.images.generate(…)` of OpenAI's clients, with `stream` as well."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(runtime_of(request).admission.permit())
+        stack.enter_context(admitted(request))
         body = await read_json(request, Generation, body_limits(runtime_of(request).settings))
         order = read_generation(body, await _model(request, body))
         return await _respond(request, "image_generation", body, order, stack)
@@ -60,7 +60,7 @@ async def generations(request: Request) -> Response:
 async def edits(request: Request) -> Response:
     """`client.images.edit(…)` of OpenAI's clients: what is transparent in the mask is repainted."""
     async with AsyncExitStack() as stack:
-        stack.enter_context(runtime_of(request).admission.permit())
+        stack.enter_context(admitted(request))
         settings = runtime_of(request).settings
         body = await read_json_or_form(request, Edit, body_limits(settings), FILES)
         model, most = await _model(request, body), settings.max_image_pixels // body.number

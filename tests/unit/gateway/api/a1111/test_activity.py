@@ -17,17 +17,17 @@ def test_the_oldest_is_the_one_that_clients_know_of() -> None:
     activities = Activities()
     with activities.begin(1, (64, 64)) as first:
         with activities.begin(1, (64, 64)):
-            assert activities.current is first
+            assert activities.current() is first
             assert len(activities) == 2
         assert len(activities) == 1
-    assert activities.current is None
+    assert activities.current() is None
 
 
 def test_it_is_forgotten_when_it_fails() -> None:
     activities = Activities()
     with pytest.raises(ZeroDivisionError), activities.begin(1, (64, 64)):
         _ = 1 / 0
-    assert activities.current is None
+    assert activities.current() is None
 
 
 def test_every_batch_is_kept() -> None:

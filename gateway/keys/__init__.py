@@ -1,0 +1,1 @@
+"""Who may use the gateway: keys, what each may do, and the door that asks for one."""
