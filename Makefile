@@ -6,6 +6,7 @@
 #   MODEL, VAE, LORA     which weights, and where MODELS_DIR=models is their folder (README.md has all settings)
 #   STAGE, NAMESPACE     which stage becomes an endpoint, and whose (README.md has the rest)
 #   WITHOUT=tests/unit   leaves these tests out of `make test`, where `make check` has run them
+#   TRIPTYCH_KEY         the key of a gateway that asks for one, for make up and make generate
 #   PROMPT, OUT          what `make generate` draws, and the file that it writes (out/picture.png)
 
 SHELL := bash

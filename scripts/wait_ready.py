@@ -1,11 +1,13 @@
 """`python wait_ready.py URL SECONDS`: waits until the gateway at URL says that every stage is ready.
 
 Shows each stage's state whenever one changes. Exit status 1 if a stage failed to load or the time is up.
+A gateway that has keys shows errors to those alone who have one, in TRIPTYCH_KEY.
 Standard library only: in compose mode it runs inside the gateway's container, from standard input.
 """
 
 import http.client
 import json
+import os
 import sys
 import time
 import urllib.error
@@ -37,13 +39,18 @@ def main(url: str, seconds: float) -> int:
 def ask(url: str) -> tuple[Stages, bool]:
     """The stages that GET /ready lists, none while nobody answers; and whether all are ready."""
     try:
-        with urllib.request.urlopen(f"{url}/ready", timeout=10) as answer:
+        with urllib.request.urlopen(_request(f"{url}/ready"), timeout=10) as answer:
             return json.load(answer)["stages"], True
     except urllib.error.HTTPError as error:
         with error:
             return json.load(error)["stages"], False
     except (OSError, http.client.HTTPException):
         return [], False
+
+
+def _request(url: str) -> urllib.request.Request:
+    key = os.environ.get("TRIPTYCH_KEY")
+    return urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
 
 
 def describe(stages: Stages) -> str:
@@ -66,7 +73,7 @@ def errors(stage: dict[str, Any]) -> list[str]:
     failed = [replica for replica in stage["replicas"] if replica["state"] == "failed"]
     if len(failed) < len(stage["replicas"]):
         return []
-    return [f"{stage['stage']}: {replica['error']}" for replica in failed]
+    return [f"{stage['stage']}: {replica['error'] or 'failed; its log says why'}" for replica in failed]
 
 
 if __name__ == "__main__":

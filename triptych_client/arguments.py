@@ -74,4 +74,6 @@ def _add_picture(parser: argparse.ArgumentParser) -> None:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     url = os.environ.get("TRIPTYCH_URL") or DEFAULT_URL
     parser.add_argument("--url", default=url, help="the gateway; else TRIPTYCH_URL (%(default)s)")
+    # Not its default, which the help would show.
+    parser.add_argument("--key", help="the key of a gateway that asks for one; better in TRIPTYCH_KEY")
     parser.add_argument("--json", action="store_true", help="say it as JSON on standard output")

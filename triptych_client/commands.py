@@ -3,6 +3,7 @@
 import argparse
 import base64
 import json
+import os
 from typing import Any
 
 from rich.console import Console
@@ -31,7 +32,7 @@ Picture = dict[str, Any]
 
 def run(options: argparse.Namespace) -> None:
     """Does what the command line says. Raises ClientErrors."""
-    with Gateway(options.url) as gateway:
+    with Gateway(options.url, options.key or os.environ.get("TRIPTYCH_KEY", "")) as gateway:
         if options.command == "stages":
             show_stages(gateway, options.json)
         else:

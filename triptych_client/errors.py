@@ -11,6 +11,7 @@ Interrupted with Ctrl+C the status is 130, and the gateway gives the picture up.
 from typing import Any
 
 INTERRUPTED = 130
+UNAUTHORIZED = 401
 
 
 class ClientError(Exception):
@@ -40,5 +41,7 @@ def from_answer(status: int, body: dict[str, Any]) -> ClientError:
     error = body.get("error")
     details = error if isinstance(error, dict) else {}
     said = f"The gateway answered {status}: {details.get('message') or str(body)[:300]}"
+    if status == UNAUTHORIZED:
+        said += " Here it is --key, or TRIPTYCH_KEY."
     is_refusal = "message" in details and 400 <= status < 500 and status not in (408, 429)
     return (Refused if is_refusal else Failed)(said, details)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from .errors import ClientError, Failed, from_answer
+from .errors import BadUsage, ClientError, Failed, from_answer
 from .events import read_events
 from .words import describe_stages
 
@@ -20,18 +20,22 @@ Watch = Callable[[dict[str, Any]], None]
 
 
 class Gateway:
-    """Raises ClientErrors: Refused, or Failed."""
+    """Raises ClientErrors: Refused, or Failed. The `key` is empty for a gateway that asks for none."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         self.url = url
+        self._key = key.strip()
         self._client: httpx.Client | None = None
 
     def __enter__(self) -> Self:
         timeout = httpx.Timeout(None, connect=PROBE_SECONDS)
         try:
-            self._client = httpx.Client(base_url=self.url, timeout=timeout)
+            headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+            self._client = httpx.Client(base_url=self.url, timeout=timeout, headers=headers)
         except httpx.InvalidURL as error:
             raise self._absent(error) from None
+        except UnicodeEncodeError:
+            raise BadUsage("--key, or TRIPTYCH_KEY, must be a key as the gateway gave it.") from None
         return self
 
     def __exit__(self, *error: object) -> None:

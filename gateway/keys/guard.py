@@ -58,7 +58,7 @@ def _refusal(token: str | None) -> Unauthorized:
     if token is None:
         return Unauthorized(f"This gateway asks for a key, and none was sent. {HOW}")
     return Unauthorized(
-        f"The key is not one of this gateway's, or no longer. Ask its operator for one. {HOW}"
+        f"The key is none of this gateway's, or no longer. Ask its operator for one. {HOW}"
     )
 
 

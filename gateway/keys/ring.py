@@ -21,7 +21,7 @@ class KeyRing:
     def __init__(self, settings: KeySettings) -> None:
         self._settings = settings
         self._stamp = self._stamp_now()
-        self._keys = settings.keys()
+        self._keys = settings.listed_keys()
 
     @property
     def is_used(self) -> bool:
@@ -43,7 +43,7 @@ class KeyRing:
             return
         self._stamp = stamp
         try:
-            self._keys = self._settings.keys()
+            self._keys = self._settings.listed_keys()
         except ValueError as error:
             logger.error("The keys stay as they were: %s", error)
         else:

@@ -49,7 +49,7 @@ class KeySettings(BaseModel):
         open_to_all = self.gateway_keys.strip() == NONE
         if open_to_all and self.gateway_keys_file:
             raise ValueError(f"Set GATEWAY_KEYS to {NONE}, or GATEWAY_KEYS_FILE, not both.")
-        if open_to_all or self.keys():
+        if open_to_all or self.listed_keys():
             return self
         if self.needs_keys:
             variable = "GATEWAY_KEYS_FILE" if self.gateway_keys_file else "GATEWAY_KEYS"
@@ -67,7 +67,7 @@ class KeySettings(BaseModel):
         """Whether a request must have one."""
         return bool(self.gateway_keys_file) or self.gateway_keys.strip() not in ("", NONE)
 
-    def keys(self) -> tuple[Key, ...]:
+    def listed_keys(self) -> tuple[Key, ...]:
         """Those of the variable and of the file, as it is now. ValueError with a sentence."""
         defaults = Limits(self.key_rate, self.key_concurrency, self.key_jobs)
         named = "" if self.gateway_keys.strip() == NONE else self.gateway_keys

@@ -1,14 +1,17 @@
 // The gateway's API. All addresses are relative, so that the page also works below a path of a proxy.
 
+import { askForKey, credentials } from "./access.js";
 import { readEvents } from "./events.js";
 import { brokenOff, refused, unreachable } from "./problem.js";
 
 const ACCEPT = "text/event-stream, application/json;q=0.5";
+const NO_KEY = 401;
 
 /** Every stage that is switched on, as GET /v1/stages lists them. Throws a Problem. */
 export async function getStages() {
   const response = await ask("v1/stages", { headers: { Accept: "application/json" } });
   const body = await json(response);
+  if (response.status === NO_KEY) askForKey();
   if (!response.ok) throw refused(response.status, body);
   return body;
 }
@@ -24,7 +27,8 @@ export async function generate(mode, fields, files, watcher, signal) {
     request.body = JSON.stringify(fields);
     request.headers["Content-Type"] = "application/json";
   }
-  const response = await ask(`v1/${mode}`, request);
+  let response = await ask(`v1/${mode}`, request);
+  while (response.status === NO_KEY && (await askForKey(true))) response = await ask(`v1/${mode}`, request);
   if (response.headers.get("content-type")?.startsWith("text/event-stream")) {
     return follow(response.body, watcher);
   }
@@ -56,7 +60,7 @@ async function follow(stream, watcher) {
 
 async function ask(address, request) {
   try {
-    return await fetch(address, request);
+    return await fetch(address, { ...request, headers: { ...request.headers, ...credentials() } });
   } catch (error) {
     throw error.name === "AbortError" ? error : unreachable();
   }

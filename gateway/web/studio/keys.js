@@ -7,7 +7,7 @@ export function initKeys({ maker, painter }) {
   find("keys-open").addEventListener("click", () => dialog.showModal());
   document.addEventListener("keydown", (event) => {
     const control = event.ctrlKey || event.metaKey;
-    if (event.key === "Escape" && maker.isBusy && !dialog.open) maker.cancel();
+    if (event.key === "Escape" && maker.isBusy && !document.querySelector("dialog[open]")) maker.cancel();
     else if (control && event.key === "Enter") find("form").requestSubmit();
     else if (control && event.key === "/") dialog.showModal();
     else if (control && event.key.toLowerCase() === "z" && paints(event.target)) {

@@ -19,7 +19,7 @@ export class Panels {
   constructor(learn) {
     this.#learn = learn;
     document.addEventListener("visibilitychange", () => this.poll());
-    window.addEventListener("online", () => this.poll());
+    for (const event of ["online", "key"]) window.addEventListener(event, () => this.poll());
   }
 
   async poll() {
