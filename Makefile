@@ -11,7 +11,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up local-packages javascript-clients down logs generate download bundle deploy check check-compose test test-parity test-compose train-tiny lock clean
+.PHONY: help up local-packages javascript-clients down logs generate download bundle deploy check check-compose audit sbom test test-parity test-compose train-tiny lock clean
 
 export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
@@ -50,7 +50,7 @@ bundle: .venv/local.stamp ## Write a stage as a repository for a Hugging Face En
 deploy: .venv/local.stamp ## Make an endpoint of it: make deploy STAGE=diffusion NAMESPACE=you (DRY_RUN=false does it)
 	@$(PYTHON) -m endpoints deploy
 
-check: .venv/dev.stamp check-compose ## Format, lint, types, unit tests, compose files, shell scripts.
+check: .venv/dev.stamp check-compose audit ## Format, lint, types, unit tests, compose files, shell scripts, known vulnerabilities.
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
@@ -59,6 +59,15 @@ check: .venv/dev.stamp check-compose ## Format, lint, types, unit tests, compose
 
 check-compose:
 	scripts/check_compose.sh
+
+audit: .venv/dev.stamp .venv/audit.stamp ## Look for known vulnerabilities in the locked packages; warns where PyPI does not answer.
+	$(PYTHON) scripts/audit.py
+
+sbom: .venv/dev.stamp .venv/audit.stamp ## Write what each image installs as a CycloneDX bill of materials, under build/sbom.
+	@mkdir -p build/sbom
+	@for name in gateway stage stage-gpu stage-jax stage-torch; do \
+		.venv/bin/cyclonedx-py requirements requirements/$$name.txt --pyproject pyproject.toml \
+			--output-reproducible -o build/sbom/$$name.json && echo "build/sbom/$$name.json"; done
 
 test: .venv/dev.stamp javascript-clients ## All tests but those of the full models and those that need a Docker engine.
 	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose $(WITHOUT:%=--ignore %)
@@ -86,7 +95,7 @@ train-tiny: .venv/training.stamp ## Train the built-in model anew (hours; can be
 lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
 	$(COMPILE) $(WITHOUT_KERAS_CV) --universal requirements/dev.in -o requirements/dev.txt
 	compile() { $(COMPILE) -c requirements/dev.txt requirements/$$1.in -o requirements/$$1.txt "$${@:2}"; }; set -e; \
-	for name in gateway stage stage-jax local training; do compile $$name --universal $(WITHOUT_KERAS_CV); done; \
+	for name in gateway stage stage-jax local training audit; do compile $$name --universal $(WITHOUT_KERAS_CV); done; \
 	for name in stage-gpu stage-torch; do \
 		compile $$name --python-platform x86_64-manylinux_2_28 $(WITHOUT_KERAS_CV); done; \
 	compile parity --universal --override requirements/overrides-parity.txt $(WITHOUT_KERAS_CV); \

@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from gateway.keys.key import line_of, new_token
 
 from tests.clients.node import PACKAGES, node, require_node
 from tests.clients.pictures import (
@@ -18,12 +21,24 @@ from tests.clients.pictures import (
     transparent_mask,
     white_mask,
 )
-from tests.running import inherited_environment
+from tests.conftest import StageUrl
+from tests.running import inherited_environment, running_gateway
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "clients").glob("*.md"))
 ADDRESS = "http://127.0.0.1:8000"
+PLACEHOLDER = "triptych_YOUR-KEY"
+STAGES = ("text_encoder", "diffusion", "inpainting", "decoder")
 BLUR_MARGIN = 14
 """Pixels around a mask that AUTOMATIC1111's blurred edge reaches."""
+
+
+@pytest.fixture(scope="module")
+def guarded(stage_url: StageUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The URL of a gateway that asks for a key, and its key."""
+    key, urls = new_token(), {f"{stage.upper()}_URL": stage_url(stage) for stage in STAGES}
+    log = tmp_path_factory.mktemp("guarded") / "gateway.log"
+    with running_gateway(log, GATEWAY_KEYS=line_of("reader", key), **urls) as server:
+        yield server.url, key
 
 
 def lines(page: Path, language: str, url: str) -> str:
@@ -44,9 +59,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_lines_make_pictures(page: Path, folder: Path, gateway_url: str) -> None:
-    python, javascript = (lines(page, language, gateway_url) for language in ("python", "js"))
+def test_the_lines_make_pictures(page: Path, folder: Path, guarded: tuple[str, str]) -> None:
+    url, key = guarded
+    python, javascript = (
+        lines(page, language, url).replace(PLACEHOLDER, key) for language in ("python", "js")
+    )
     assert bool(python) != bool(javascript)
+    assert key in (python or javascript)
     if python:
         run_python(python, folder)
     else:

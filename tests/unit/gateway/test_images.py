@@ -252,3 +252,21 @@ def test_the_texts_of_a_file_are_read() -> None:
 def test_less_quality_is_a_smaller_file(kind: str) -> None:
     low, high = (encode_picture(Picture(noise(64, 64)), kind, {}, quality) for quality in (5, 95))
     assert len(low) < len(high)
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0II*\0\xff\xff\xff\xff",
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\xff\xff\0\0\0\0\0\0",
+        b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x04\0\xff\xff\xff\xff\0\0\0\0" * 100,
+        b"Exif\0\0" + bytes(1000),
+    ],
+    ids=["offset beyond the end", "orientation 65535", "more entries than there are", "zeroes"],
+)
+def test_exif_that_is_not_sound_is_let_go_or_refused(exif: bytes) -> None:
+    data = file_of(noise(32, 16), "JPEG", exif=exif)
+    try:
+        assert decode_picture("image", data, LIMIT).size == (32, 16)
+    except InvalidRequest as refused:
+        assert "image must be" in refused.message
