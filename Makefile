@@ -66,7 +66,7 @@ audit: .venv/dev.stamp .venv/audit.stamp ## Look for known vulnerabilities in th
 sbom: .venv/dev.stamp .venv/audit.stamp ## Write what each image installs as a CycloneDX bill of materials, under build/sbom.
 	@mkdir -p build/sbom
 	@for name in gateway stage stage-gpu stage-jax stage-torch; do \
-		.venv/bin/cyclonedx-py requirements requirements/$$name.txt --pyproject pyproject.toml \
+		PYTHONWARNINGS=ignore .venv/bin/cyclonedx-py requirements requirements/$$name.txt --pyproject pyproject.toml \
 			--output-reproducible -o build/sbom/$$name.json && echo "build/sbom/$$name.json"; done
 
 test: .venv/dev.stamp javascript-clients ## All tests but those of the full models and those that need a Docker engine.

@@ -25,12 +25,13 @@ def main() -> int:
         print(f"WARNING: the packages were not audited: {report}", file=sys.stderr)
         return 0
     findings, missed = read(report)
-    print("\n".join(findings))
+    for finding in findings:
+        print(finding)
     if missed:
         shown = ", ".join(missed[:SHOWN]) + (", …" if len(missed) > SHOWN else "")
         print(
-            f"WARNING: {len(missed)} of {len(report['dependencies'])} packages were not audited, as this index "
-            f"knows nothing of them: {shown}",
+            f"WARNING: {len(missed)} of {len(report['dependencies'])} packages were not audited, as this "
+            f"index knows nothing of them: {shown}",
             file=sys.stderr,
         )
     if findings:

@@ -10,8 +10,8 @@ fi
 
 export TEXT_ENCODER_URL=https://text.example DIFFUSION_URL=https://diffusion.example
 export INPAINTING_URL=https://inpainting.example DECODER_URL=https://decoder.example
-export ALL_IN_ONE_URL=https://all.example
-for overlays in "" ports gpu "ports gpu" jax "ports jax" torch "gpu torch" all-in-one "all-in-one gpu" \
+export ALL_IN_ONE_URL=https://all.example DOMAIN=pictures.example
+for overlays in "" keys tls "keys tls" ports gpu "ports gpu" jax "ports jax" torch "gpu torch" all-in-one "all-in-one gpu" \
     diffusion-remote inpainting-remote decoder-remote "diffusion-remote inpainting-remote" \
     "diffusion-remote decoder-remote" "diffusion-remote inpainting-remote decoder-remote" \
     "diffusion-remote ports" "decoder-remote gpu" one-unet "one-unet gpu" all-in-one-remote endpoints \

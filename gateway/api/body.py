@@ -60,7 +60,7 @@ def parse_json(model: type[Body], body: bytes) -> Body:
     takes any: 32 MiB of empty lists were more than 1 GB, and many seconds of the event loop.
     """
     if body.count(b",") >= MAX_VALUES:
-        raise InvalidRequest(f"The body must be a JSON object of at most {MAX_VALUES} values; got more commas.")
+        raise InvalidRequest(f"The body must be a JSON object of at most {MAX_VALUES} values; got more.")
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

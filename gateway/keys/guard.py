@@ -57,9 +57,7 @@ class Guard:
 def _refusal(token: str | None) -> Unauthorized:
     if token is None:
         return Unauthorized(f"This gateway asks for a key, and none was sent. {HOW}")
-    return Unauthorized(
-        f"The key is none of this gateway's, or no longer. Ask its operator for one. {HOW}"
-    )
+    return Unauthorized(f"The key is none of this gateway's, or no longer. Ask its operator for one. {HOW}")
 
 
 def key_of(request: Request) -> Key | None:

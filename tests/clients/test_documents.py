@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from gateway.keys.key import line_of, new_token
-
 from tests.clients.node import PACKAGES, node, require_node
 from tests.clients.pictures import (
     HEIGHT,

@@ -9,6 +9,7 @@ import pytest
 
 import gateway.settings
 import host.settings
+from gateway.keys.key import line_of
 from tests.running import ROOT
 
 STAGES = {"text-encoder": 8001, "diffusion": 8002, "inpainting": 8003, "decoder": 8004}
@@ -34,7 +35,7 @@ def services(*overlays: str, **environment: str) -> Services:
 
 
 def addresses(service: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(port["host_ip"], port["published"]) for port in service.get("ports", [])]
+    return [(port.get("host_ip", ""), port["published"]) for port in service.get("ports", [])]
 
 
 def test_by_default_there_are_four_stages_and_a_gateway() -> None:
@@ -48,6 +49,53 @@ def test_only_the_gateway_is_published_and_only_on_this_machine() -> None:
 
 def test_the_gateway_is_published_elsewhere_by_a_variable() -> None:
     assert addresses(services(GATEWAY_PUBLISH="0.0.0.0:80")["gateway"]) == [("0.0.0.0", "80")]
+
+
+def settings_in(monkeypatch: pytest.MonkeyPatch, service: dict[str, Any]) -> gateway.settings.Settings:
+    """As the gateway reads them in its container. ValueError where it would not start."""
+    environment = {**service["environment"], "GATEWAY_HOST": "0.0.0.0"}
+    for name in gateway.settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        if (value := environment.get(name.upper())) is not None:
+            monkeypatch.setenv(name.upper(), value)
+    return gateway.settings.Settings()
+
+
+@pytest.mark.parametrize("publish", [None, "127.0.0.1:9000"])
+def test_the_gateway_needs_no_key_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, publish: str | None
+) -> None:
+    given = {"GATEWAY_PUBLISH": publish} if publish else {}
+    assert not settings_in(monkeypatch, services(**given)["gateway"]).needs_keys
+
+
+def test_published_to_others_it_does_not_start_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"GATEWAY_PUBLISH": "0.0.0.0:80"}
+    with pytest.raises(ValueError, match="GATEWAY_PUBLISH lets others than this machine reach"):
+        settings_in(monkeypatch, services(**given)["gateway"])
+    given["GATEWAY_KEYS"] = line_of("ann", "secret")
+    assert settings_in(monkeypatch, services(**given)["gateway"]).needs_keys
+
+
+def test_by_tls_the_proxy_alone_is_published_and_keys_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "set DOMAIN to the name" in configured("tls").stderr
+    layered = services("tls", DOMAIN="pictures.example")
+    published = {name: addresses(service) for name, service in layered.items() if service.get("ports")}
+    assert published == {"proxy": [("", "80"), ("", "443")]}
+    with pytest.raises(ValueError, match="needs a key"):
+        settings_in(monkeypatch, layered["gateway"])
+
+
+def test_a_file_of_keys_is_mounted_by_its_folder_and_not_written_to() -> None:
+    layered = services("keys", KEYS_DIR="./ours")["gateway"]
+    (mount,) = [volume for volume in layered["volumes"] if volume["target"] == "/keys"]
+    assert (mount["type"], mount["source"], mount["read_only"]) == ("bind", str(ROOT / "ours"), True)
+    assert layered["environment"]["GATEWAY_KEYS_FILE"] == "/keys/keys"
+
+
+def test_every_stage_and_the_gateway_have_the_same_secret() -> None:
+    for name, service in services("ports", STAGE_SECRET="ours").items():
+        assert service["environment"]["STAGE_SECRET"] == "ours", name
 
 
 def test_every_stage_has_its_own_port_in_the_ports_overlay() -> None:
@@ -75,12 +123,7 @@ def test_a_stage_in_several_places_is_named_by_a_list(
     monkeypatch: pytest.MonkeyPatch, overlays: tuple[str, ...], stage: str, more: dict[str, str]
 ) -> None:
     variables = {f"{stage.upper()}_URLS": "http://a:8000;https://b.example", **more}
-    environment = services(*overlays, **variables)["gateway"]["environment"]
-    for name in gateway.settings.Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-        if (value := environment.get(name.upper())) is not None:
-            monkeypatch.setenv(name.upper(), value)
-    places = gateway.settings.Settings().places(stage)
+    places = settings_in(monkeypatch, services(*overlays, **variables)["gateway"]).places(stage)
     assert [place.url for place in places] == ["http://a:8000", "https://b.example"]
 
 
@@ -256,10 +299,23 @@ def test_the_gpu_overlay_reserves_a_gpu_for_every_stage_and_builds_for_it() -> N
     assert "deploy" not in layered["gateway"]
 
 
-def test_no_service_may_more_than_it_needs() -> None:
-    for name, service in services("ports").items():
+@pytest.mark.parametrize(
+    "overlays",
+    [
+        ("ports",),
+        ("ports", "gpu"),
+        ("ports", "jax"),
+        ("ports", "torch"),
+        ("all-in-one",),
+        ("one-unet",),
+        ("tls", "keys"),
+    ],
+)
+def test_no_service_may_more_than_it_needs(overlays: tuple[str, ...]) -> None:
+    for name, service in services(*overlays, DOMAIN="pictures.example").items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
+        assert not service.get("cap_add") and not service.get("privileged"), name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["user"] == "10001:10001", name
         assert service["mem_limit"], name
@@ -271,3 +327,18 @@ def test_one_unet_can_serve_diffusion_and_inpainting() -> None:
     assert set(described) == {*STAGES, "gateway"} - {"inpainting"}
     assert described["diffusion"]["environment"]["FACADES"] == "inpainting"
     assert described["gateway"]["environment"]["INPAINTING_URL"] == "http://diffusion:8000/inpainting"
+
+
+BASE = re.compile(r"^\s*FROM (\S+)", re.MULTILINE)
+
+
+def test_every_base_image_is_named_by_its_version() -> None:
+    """A release of the language and one of the system, and never whatever is the latest."""
+    files = [*ROOT.glob("*/Dockerfile"), *ROOT.glob("compose/*.yaml")]
+    bases = {base for file in files for base in BASE.findall(file.read_text())}
+    assert bases == {"python:3.11-slim-bookworm", "caddy:2.10.2-alpine"}
+
+
+def test_every_image_has_a_user_without_rights() -> None:
+    for file in ROOT.glob("*/Dockerfile"):
+        assert re.search(r"^USER triptych$", file.read_text(), re.MULTILINE), file
