@@ -19,8 +19,8 @@ def stage_table() -> str:
     """The stages' variables: the server's, then those that the handlers read."""
     rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = "" if field.is_required() or name == "handlers_dir" else field.default
-        rows.append(_row(name.upper(), str(default), field.description or ""))
+        none = field.is_required() or name == "handlers_dir" or field.default is None
+        rows.append(_row(name.upper(), "" if none else str(field.default), field.description or ""))
     return "\n".join([*rows, *(_row(name, *rest) for name, rest in SETTINGS.items())])
 
 
