@@ -80,6 +80,15 @@ def read_to_end(connection: socket.socket) -> bytes:
     return received
 
 
+def read_ok(connection: socket.socket) -> None:
+    """The whole of a short answer."""
+    received = b""
+    while not received.endswith(b"ok"):
+        data = connection.recv(1000)
+        assert data, received
+        received += data
+
+
 def drip(connection: socket.socket, data: bytes) -> float:
     """The seconds until a server that gets this byte for byte will have no more of it."""
     began = time.monotonic()
@@ -108,21 +117,21 @@ def test_the_second_request_of_a_connection_has_as_much_time_as_the_first(connec
     connection = connect()
     for _ in range(2):
         connection.sendall(GET + b"\r\n")
-        assert connection.recv(1000).endswith(b"ok")
+        read_ok(connection)
     assert drip(connection, GET * 10) < 10 * HEAD
 
 
 def test_a_body_that_nobody_reads_any_more_is_not_waited_for(connect: Connect) -> None:
     connection = connect()
     connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
-    assert connection.recv(1000).endswith(b"ok")
+    read_ok(connection)
     assert drip(connection, b"x" * 1000) < 10 * HEAD
 
 
 def test_a_request_that_takes_long_is_no_slow_one(connect: Connect) -> None:
     connection = connect()
     connection.sendall(GET.replace(b"/ ", b"/slow ") + b"\r\n")
-    assert connection.recv(1000).endswith(b"ok")
+    read_ok(connection)
 
 
 def test_who_does_not_read_the_answer_is_left(connect: Connect) -> None:
@@ -140,15 +149,16 @@ def test_who_reads_slowly_is_not(connect: Connect) -> None:
     while time.monotonic() < until:
         received += len(connection.recv(1 << 20))
         time.sleep(HEAD / 10)
-    assert received + len(read_to_end(connection)) > len(LARGE)
+    while received < len(LARGE):
+        received += len(connection.recv(1 << 20))
 
 
 def test_one_connection_more_than_there_may_be_is_told_and_closed(connect: Connect) -> None:
     held = [connect() for _ in range(3)]
     for connection in held:
         connection.sendall(GET + b"\r\n")
-        assert connection.recv(1000).endswith(b"ok")
+        read_ok(connection)
     said = read_to_end(connect())
     assert said.startswith(b"HTTP/1.1 503 ") and b"Retry-After: 1" in said and b"too many" in said
     held[0].sendall(GET + b"\r\n")
-    assert held[0].recv(1000).endswith(b"ok")
+    read_ok(held[0])
