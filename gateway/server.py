@@ -4,14 +4,12 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from triptych.patience import Patience, PatientProtocol
+from triptych.patience import HEAD_BYTES, Patience, PatientProtocol
 
 from .settings import Settings
 
 STOP_SECONDS = 5
 """What is under way may finish within this time of a stop; with the rest it stays under 8 s."""
-HEAD_BYTES = 64 * 1024
-"""Longest head of a request."""
 
 
 def serving(settings: Settings) -> dict[str, Any]:

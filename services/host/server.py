@@ -6,7 +6,7 @@ from types import FrameType
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from triptych.patience import Patience, PatientProtocol
+from triptych.patience import HEAD_BYTES, Patience, PatientProtocol
 
 from .app import create_app
 from .facades import Stages
@@ -32,6 +32,7 @@ class Server(uvicorn.Server):
             host=settings.host,
             port=settings.port,
             http=Protocol,
+            h11_max_incomplete_event_size=HEAD_BYTES,
             ws="none",
             lifespan="on",
             log_config=None,

@@ -9,6 +9,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+HEAD_BYTES = 32 * 1024
+"""Longest head of a request, for h11, which looks at what is not yet whole. So while it is a head that comes,
+the protocol is given no more than a piece at a time: one read may bring 256 KiB, and a whole head in them."""
+PIECE = 4096
 FULL_BODY = b"There are too many connections. Try again in a second.\n"
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\nRetry-After: 1\r\n"
@@ -46,8 +50,11 @@ class PatientProtocol(asyncio.Protocol):
             self._expect_head()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.cycle is None or self.cycle.response_complete:
+        while data and not self.transport.is_closing():
+            length = PIECE if self._awaits_head else len(data)
+            super().data_received(data[:length])
+            data = data[length:]
+        if self._awaits_head:
             self._expect_head()
         else:
             self._stop_timer("_head")
@@ -64,6 +71,11 @@ class PatientProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._stop_timer("_reader")
         super().resume_writing()
+
+    @property
+    def _awaits_head(self) -> bool:
+        """Or the rest of a body that has been answered."""
+        return self.cycle is None or bool(self.cycle.response_complete)
 
     def _expect_head(self) -> None:
         """Who sends it byte by byte gets no more time."""

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from triptych.patience import Patience, PatientProtocol
+from triptych.patience import HEAD_BYTES, Patience, PatientProtocol
 
 HEAD = 0.3
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n"
@@ -42,7 +42,13 @@ def serving(patience: Patience) -> Iterator[int]:
         patience = given
 
     config = uvicorn.Config(
-        app, port=0, http=Protocol, lifespan="off", log_config=None, timeout_keep_alive=60
+        app,
+        port=0,
+        http=Protocol,
+        lifespan="off",
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        log_config=None,
+        timeout_keep_alive=60,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -107,6 +113,22 @@ def test_a_head_that_does_not_end_is_not_waited_for(connect: Connect, sent: byte
     connection.sendall(sent)
     assert read_to_end(connection) == b""
     assert HEAD * 0.9 < time.monotonic() - began < 10 * HEAD
+
+
+@pytest.mark.parametrize(
+    "more", [b"X: " + b"x" * 40_000, b"\r\n".join(b"%d:" % i for i in range(6_000))], ids=["long", "many"]
+)
+def test_a_head_that_is_too_long_is_refused_though_it_comes_at_once(connect: Connect, more: bytes) -> None:
+    connection = connect()
+    connection.sendall(GET + more + b"\r\n\r\n")
+    assert read_to_end(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_head_of_a_usual_length_and_a_long_body_are_taken(connect: Connect) -> None:
+    connection = connect()
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\nContent-Length: 200000\r\n\r\n"
+    connection.sendall(head + bytes(200_000) + GET + b"\r\n")
+    read_ok(connection)
 
 
 def test_a_head_byte_for_byte_gets_no_more_time(connect: Connect) -> None:
