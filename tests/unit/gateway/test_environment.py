@@ -74,6 +74,6 @@ def test_what_cannot_be_meant_is_refused_by_the_name_of_its_variable(
 
 def test_no_token_of_a_model_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIFFUSION_URL__anime", "http://a")
-    monkeypatch.setenv("DIFFUSION_TOKEN__anime", "secret")
-    assert "secret" not in repr(Settings())
-    assert "secret" not in complaint(monkeypatch, STAGE_TIMEOUT="soon")
+    monkeypatch.setenv("DIFFUSION_TOKEN__anime", "hidden")
+    assert "hidden" not in repr(Settings())
+    assert "hidden" not in complaint(monkeypatch, STAGE_TIMEOUT="soon")

@@ -1,6 +1,14 @@
 """The tree and its one table."""
 
-from gateway.errors import STATUS, GatewayError, StageError, StageUnavailable, StoreUnavailable
+from gateway.errors import (
+    STATUS,
+    GatewayError,
+    LimitReached,
+    Overloaded,
+    StageError,
+    StageUnavailable,
+    StoreUnavailable,
+)
 
 
 def leaves(error: type[GatewayError]) -> set[type[GatewayError]]:
@@ -11,7 +19,7 @@ def leaves(error: type[GatewayError]) -> set[type[GatewayError]]:
 def test_every_error_that_can_be_raised_has_its_status() -> None:
     assert set(STATUS) == leaves(GatewayError)
     alike = {error for error, status in STATUS.items() if list(STATUS.values()).count(status) > 1}
-    assert alike == {StoreUnavailable, StageUnavailable}
+    assert alike == {StoreUnavailable, StageUnavailable, LimitReached, Overloaded}
 
 
 def test_what_a_stage_does_wrong_is_a_fault_behind_the_gateway() -> None:
