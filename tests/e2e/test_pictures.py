@@ -110,14 +110,16 @@ def test_words_that_the_model_does_not_know_still_make_a_picture(gateway_url: st
     assert image.size == (64, 64)
 
 
-def test_a_stage_is_used_where_its_variable_points(
+def test_a_stage_is_used_where_its_variable_points_and_by_those_who_know_its_secret(
     gateway_url: str, stage_url: StageUrl, tmp_path: Path
 ) -> None:
-    with running_stage("decoder", tmp_path / "decoder.log") as decoder:
+    secret = {"STAGE_SECRET": "not-to-be-guessed"}
+    with running_stage("decoder", tmp_path / "decoder.log", **secret) as decoder:
+        assert requests.post(decoder.url, json={"inputs": ""}, timeout=10).status_code == 401
         urls = {
             f"{name.upper()}_URL": stage_url(name) for name in ("text_encoder", "diffusion", "inpainting")
         }
-        with running_gateway(tmp_path / "gateway.log", **urls, DECODER_URL=decoder.url) as gateway:
+        with running_gateway(tmp_path / "gateway.log", **urls, **secret, DECODER_URL=decoder.url) as gateway:
             answer = requests.post(
                 f"{gateway.url}/v1/txt2img", json={"prompt": "a dog", "steps": 2}, timeout=60
             )
