@@ -51,8 +51,8 @@ class Order:
 
 
 class Desk:
-    """Raises NotFound for a job that is not here, or no longer, and StoreUnavailable. An `owner` finds those of
-    its own alone."""
+    """Raises NotFound for a job that is not here, or no longer, and StoreUnavailable. An `owner` finds those
+    of its own alone."""
 
     def __init__(self, store: Store, line: Line, settings: Settings) -> None:
         self._store = store
@@ -169,8 +169,8 @@ class Desk:
         async with self._counting:
             if await self._store.unfinished(order.client) >= order.most:
                 raise LimitReached(
-                    f"The key {order.client} has {order.most} jobs that wait or run, and may have no more. Try "
-                    "again when one has ended.",
+                    f"The key {order.client} has {order.most} jobs that wait or run, and may have no more. "
+                    "Try again when one has ended.",
                     retry_after=self._retry_after,
                 )
             return await self._store.add(fresh, order.request)

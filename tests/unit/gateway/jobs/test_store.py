@@ -332,3 +332,19 @@ def test_a_job_is_restored_once(opening: Opening) -> None:
         return [*restored, owed and owed.id, await taken(store), await store.read("b", STATE)]
 
     assert opening.inside(script) == [True, False, False, "a", "b", b"s"]
+
+
+def test_a_clients_jobs_are_listed_and_counted_apart(opening: Opening) -> None:
+    async def script(store: Store) -> None:
+        await add(store, "a", "b", "c", client="ann")
+        await add(store, "d", client="bob")
+        assert await taken(store) == "a"
+        assert [record.id for record in await store.newest(2, "ann")] == ["c", "b"]
+        assert [record.id for record in await store.newest(9, "bob")] == ["d"]
+        assert [await store.unfinished(client) for client in ("ann", "bob", "eve")] == [3, 1, 0]
+        await store.end("a", DONE, None, b"")
+        await store.stop("b", "{}")
+        assert await store.unfinished("ann") == 1
+        assert len(await store.newest(9, "ann")) == 3
+
+    opening.inside(script)
