@@ -65,9 +65,10 @@ audit: .venv/dev.stamp .venv/audit.stamp ## Look for known vulnerabilities in th
 
 sbom: .venv/dev.stamp .venv/audit.stamp ## Write what each image installs as a CycloneDX bill of materials, under build/sbom.
 	@mkdir -p build/sbom
-	@for name in gateway stage stage-gpu stage-jax stage-torch; do \
+	@set -e; for name in gateway stage stage-gpu stage-jax stage-torch; do \
 		PYTHONWARNINGS=ignore .venv/bin/cyclonedx-py requirements requirements/$$name.txt --pyproject pyproject.toml \
-			--output-reproducible -o build/sbom/$$name.json && echo "build/sbom/$$name.json"; done
+			--output-reproducible -o build/sbom/$$name.json; \
+		echo "build/sbom/$$name.json"; done
 
 test: .venv/dev.stamp javascript-clients ## All tests but those of the full models and those that need a Docker engine.
 	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose $(WITHOUT:%=--ignore %)
