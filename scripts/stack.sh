@@ -76,7 +76,7 @@ up_compose() {
     say "Starting the stack in containers (MODE=local runs it as local processes instead)."
     compose up --build --detach --remove-orphans
     say "Waiting until every stage is ready:"
-    compose exec -T --env TRIPTYCH_KEY gateway python - http://127.0.0.1:8000 "$START_SECONDS" <scripts/wait_ready.py \
+    compose exec -T --env "TRIPTYCH_KEY=${TRIPTYCH_KEY:-}" gateway python - http://127.0.0.1:8000 "$START_SECONDS" <scripts/wait_ready.py \
         || { compose logs --tail 5 >&2; fail "The stack is not ready. All its logs: make logs"; }
     greet "http://$(compose port gateway 8000)" "make logs (docker compose logs)"
 }
@@ -172,7 +172,7 @@ generate() {
         .venv/bin/python -m triptych_client generate --url "$LOCAL_URL" --out "$out" -- "$PROMPT"
     elif compose_runs; then
         # The container's root file system is read-only, and `docker cp` does not see its /tmp.
-        docker compose -f compose.yaml exec --env TRIPTYCH_KEY gateway python -m triptych_client generate --out /tmp/picture.png -- "$PROMPT"
+        docker compose -f compose.yaml exec --env "TRIPTYCH_KEY=${TRIPTYCH_KEY:-}" gateway python -m triptych_client generate --out /tmp/picture.png -- "$PROMPT"
         docker compose -f compose.yaml exec -T gateway cat /tmp/picture.png >"$out"
         say "Written to $out"
     else
