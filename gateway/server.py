@@ -8,9 +8,6 @@ from triptych.patience import HEAD_BYTES, Patience, PatientProtocol
 
 from .settings import Settings
 
-STOP_SECONDS = 5
-"""What is under way may finish within this time of a stop; with the rest it stays under 8 s."""
-
 
 def serving(settings: Settings) -> dict[str, Any]:
     """uvicorn's options for a gateway with these settings."""
@@ -28,5 +25,5 @@ def serving(settings: Settings) -> dict[str, Any]:
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": STOP_SECONDS,
+        "timeout_graceful_shutdown": settings.stop_timeout,
     }

@@ -123,6 +123,12 @@ class Settings(Addresses, KeySettings, Exposure, BaseSettings):
         "127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for every interface."
     )
     gateway_port: int = Field(8000, ge=1, le=65_535, description="Port to listen on.")
+    stop_timeout: int = Field(
+        5,
+        ge=1,
+        le=3600,
+        description="Seconds that requests under way may still take once the gateway is told to stop.",
+    )
     max_concurrent_requests: int = Field(
         8, ge=1, le=1000, description="Pictures under way at a time; more are answered 429 at once."
     )

@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from gateway.healthcheck import is_ready
+from gateway.server import serving
+from gateway.settings import Settings
 from tests.running import ROOT, free_port, inherited_environment, running_gateway
 from tests.unit.gateway.conftest import Fakes
 from tests.unit.gateway.fakes import wait_until
@@ -109,3 +112,13 @@ def test_a_stop_takes_less_than_eight_seconds_whatever_is_under_way(
     assert time.monotonic() - stopped < 8
     assert (answers[0].status_code, answers[0].json()["error"]["type"]) == (503, "Stopping")
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("environment", "seconds"), [({}, 5), ({"STOP_TIMEOUT": "90"}, 90)])
+def test_what_is_under_way_has_the_time_that_the_setting_says(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], seconds: int
+) -> None:
+    monkeypatch.delenv("STOP_TIMEOUT", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert serving(Settings())["timeout_graceful_shutdown"] == seconds
