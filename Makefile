@@ -1,6 +1,6 @@
 # make help lists the targets. Variables:
 #   MODE=local|compose   how to run the stack (compose where a Docker engine answers, else local)
-#   OVERLAYS="ports gpu" layers of compose/ to put on top, in compose mode
+#   OVERLAYS="ports gpu" layers of compose/ to put on top, in compose mode and on a swarm
 #   ALL_IN_ONE=true      in local mode, start the all-in-one stage as well (port 8005)
 #   START_SECONDS=300    how long `make up` waits until every stage is ready
 #   MODEL, VAE, LORA     which weights, and where MODELS_DIR=models is their folder (README.md has all settings)
@@ -11,7 +11,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up local-packages javascript-clients down logs generate download bundle deploy check check-compose audit sbom test test-parity test-compose train-tiny lock clean
+.PHONY: help up local-packages javascript-clients down logs generate download bundle deploy check check-compose audit sbom test test-parity test-compose test-charts swarm-up swarm-down test-swarm train-tiny lock clean
 
 export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
@@ -71,7 +71,7 @@ sbom: .venv/dev.stamp .venv/audit.stamp ## Write what each image installs as a C
 		echo "build/sbom/$$name.json"; done
 
 test: .venv/dev.stamp javascript-clients ## All tests but those of the full models and those that need a Docker engine.
-	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose $(WITHOUT:%=--ignore %)
+	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose --ignore tests/charts --ignore tests/swarm $(WITHOUT:%=--ignore %)
 
 javascript-clients:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE_PACKAGES); \
@@ -90,6 +90,18 @@ test-parity: .venv/parity.stamp ## diffusers as a client; the full models, besid
 test-compose: .venv/dev.stamp ## Build the images anew, start the stack in containers and use it.
 	$(PYTHON) -m pytest tests/compose --timeout=1200 --capture=no --durations=10
 
+test-charts: .venv/dev.stamp .venv/charts.stamp ## The Helm chart, rendered by helm and held to Kubernetes' schemas.
+	$(PYTHON) -m pytest tests/charts
+
+test-swarm: .venv/dev.stamp ## Three Docker engines on this machine as a swarm, and the stack on it (root; minutes).
+	$(PYTHON) -m pytest tests/swarm --timeout=1200 --capture=no --durations=10
+
+swarm-up: ## Start or update the stack on several machines; on a manager of a Docker swarm (docs/operations/machines.md).
+	@scripts/swarm.sh up
+
+swarm-down: ## Remove it there.
+	@scripts/swarm.sh down
+
 train-tiny: .venv/training.stamp ## Train the built-in model anew (hours; can be stopped and resumed).
 	$(PYTHON) -m training all
 
@@ -99,6 +111,7 @@ lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
 	for name in gateway stage stage-jax local training audit; do compile $$name --universal $(WITHOUT_KERAS_CV); done; \
 	for name in stage-gpu stage-torch; do \
 		compile $$name --python-platform x86_64-manylinux_2_28 $(WITHOUT_KERAS_CV); done; \
+	compile charts --python-platform x86_64-manylinux_2_28 --override requirements/overrides-charts.txt; \
 	compile parity --universal --override requirements/overrides-parity.txt $(WITHOUT_KERAS_CV); \
 	compile benchmarks --universal --override requirements/overrides-parity.txt
 
