@@ -13,6 +13,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from .choice import choose
 from .codecs import RESUME
 from .deadline import Deadline
 from .errors import GatewayError, InvalidRequest, Origin, Overloaded, StageFailed, StageTimeout
@@ -142,7 +143,7 @@ class Route:
 
     async def _attempt(self, ask: Callable[[Replica], Awaitable[Result]], tried: list[str]) -> Result:
         self._check_deadline()
-        replica = self._replica = self._choose(await self.stage.replicas())
+        replica = self._replica = choose(await self.stage.replicas(), self._failed)
         tried.append(replica.url)
         try:
             with replica.load.one_more():
@@ -159,22 +160,6 @@ class Route:
                 self._patience = self._patience or Deadline(self.stage.limits.restart_seconds)
             logger.warning("attempt failed", extra={"replica": replica.url, "error": error.message})
             raise
-
-    def _choose(self, replicas: Sequence[Replica]) -> Replica:
-        """The least busy of the first group that has one to ask, in the order given among equals.
-
-        Those that failed already come after those that did not; an endpoint that wakes is waited for where no
-        other can do it; and where every one is left alone for its failures, one is asked all the same.
-        """
-        fresh = [replica for replica in replicas if replica not in self._failed]
-        left = fresh or [one for one in replicas if self._failed[one] is Again.ANYWHERE] or list(replicas)
-
-        def rank(replica: Replica) -> tuple[int, int, int]:
-            waking = replica.condition == "waking"
-            reluctance = 1 if waking else 0 if replica.breaker.allows else 3 if replica.condition else 2
-            return reluctance, replica.group, replica.load.requests
-
-        return min(left, key=rank)
 
     def _gives_up(self, state: RetryCallState) -> bool:
         """After so many attempts; but a stage that went in the middle of the request may be coming back."""
