@@ -6,6 +6,7 @@ That is what the services of compose and swarm are when they are scaled.
 import asyncio
 import ipaddress
 import logging
+import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +34,11 @@ async def look_up(host: str, port: int) -> Sequence[tuple[Any, ...]]:
 
 
 class Site:
-    """Resolves the place's name now and then; a replica keeps what is known of it while its address stays."""
+    """Resolves the place's name now and then; a replica keeps what is known of it while its address stays.
+
+    Each gateway has an order of its own among the addresses: of many that know little of each other, all
+    would ask the first where several are equally busy.
+    """
 
     def __init__(
         self, place: Place, make: Callable[[str | None], Replica], resolve: Resolve = look_up
@@ -42,6 +47,7 @@ class Site:
         self._make = make
         self._resolve = resolve
         self._replicas = {NAME: make(NAME)}
+        self._order = Order()
         self._expires = 0.0 if _is_name(place.url) else float("inf")
 
     @property
@@ -57,7 +63,8 @@ class Site:
         addresses = await self._addresses()
         if addresses is None:
             addresses = list(self._replicas)
-        self._replicas = {ip: self._replicas.get(ip) or self._make(ip) for ip in addresses}
+        ordered = sorted(addresses, key=self._order)
+        self._replicas = {ip: self._replicas.get(ip) or self._make(ip) for ip in ordered}
 
     async def _addresses(self) -> list[str | None] | None:
         """The several addresses of the name, [None] where it is one server; None where it has no address."""
@@ -68,6 +75,17 @@ class Site:
         except (OSError, TimeoutError) as error:
             logger.warning("%s cannot be resolved: %r", parts.hostname, error)
             return None
+
+
+class Order:
+    """A random order of addresses that stays while it lives."""
+
+    def __init__(self, seed: float | None = None) -> None:
+        self._seed = random.random() if seed is None else seed
+
+    def __call__(self, address: object) -> float:
+        """Where among others: the same for the same address."""
+        return random.Random(f"{self._seed} {address}").random()
 
 
 def several(found: Sequence[tuple[Any, ...]]) -> list[str | None]:

@@ -13,7 +13,7 @@ from gateway.choice import choose
 from gateway.errors import Origin, Overloaded, StageUnavailable
 from gateway.load import Load
 from gateway.metrics import Metrics
-from gateway.sites import REFRESH_SECONDS
+from gateway.sites import REFRESH_SECONDS, Order
 from gateway.verdicts import BUSY, DOWN, LOST, Again, Verdict
 
 from .engine import Engine, Lost, TimedUnet
@@ -95,7 +95,9 @@ class Gateway:
         self._env = env
         self._fleet = fleet
         self.admission = Admission(fleet.scenario.limit, Metrics())
-        self._places = [Place(engine, lambda: env.now) for engine in fleet.engines]
+        order = Order(number)
+        numbered = sorted(range(len(fleet.engines)), key=order)
+        self._places = [Place(fleet.engines[one], lambda: env.now) for one in numbered]
         self._resolved = random.Random(number).uniform(-REFRESH_SECONDS, 0)
         self._processor = simpy.Resource(env)
 

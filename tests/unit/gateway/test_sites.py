@@ -18,7 +18,7 @@ from gateway.metrics import Metrics
 from gateway.places import Place
 from gateway.progress import NOBODY
 from gateway.replicas import Replica
-from gateway.sites import Site, several
+from gateway.sites import Order, Site, several
 from tests.unit.gateway.fakes import FakeStage, serving
 
 LIMITS = CallLimits(10, 2**20, 30, 4, 10, 0, 50, {}, WireChoice())
@@ -52,7 +52,7 @@ def site(connections: Connections, names: Names, url: str = "http://diffusion:80
 
 
 def resolved(names: Names, url: str, *later: tuple[str, ...]) -> list[list[Replica]]:
-    """The replicas now, and after each change of the addresses."""
+    """The replicas now, and after each change of the addresses, in the order of these."""
 
     async def replicas() -> list[list[Replica]]:
         async with Connections() as connections:
@@ -61,7 +61,7 @@ def resolved(names: Names, url: str, *later: tuple[str, ...]) -> list[list[Repli
             for addresses in (names.addresses, *later):
                 names.addresses = addresses
                 await one.refresh()
-                seen.append(one.replicas)
+                seen.append(sorted(one.replicas, key=lambda replica: replica.url))
             return seen
 
     return asyncio.run(replicas())
@@ -155,5 +155,13 @@ def test_each_of_several_is_asked_by_the_name_of_all() -> None:
         url = httpx.URL(servers.enter_context(serving(fakes[0].app())))
         servers.enter_context(serving(fakes[1].app(), "127.0.0.2", url.port or 0))
         asked = asyncio.run(ask(url.port or 0))
-    assert asked == [f"http://127.0.0.{number}:{url.port}" for number in (1, 2)]
+    assert sorted(asked) == [f"http://127.0.0.{number}:{url.port}" for number in (1, 2)]
     assert [fake.headers[0]["host"] for fake in fakes] == [f"diffusion:{url.port}"] * 2
+
+
+def test_each_gateway_has_an_order_of_its_own_that_stays() -> None:
+    addresses = [f"10.0.0.{number}" for number in range(20)]
+    one, other = Order(), Order()
+    assert sorted(addresses, key=one) == sorted(addresses, key=one) != sorted(addresses, key=other)
+    firsts = {min(addresses, key=Order()) for _ in range(60)}
+    assert len(firsts) > 5
