@@ -45,6 +45,7 @@ COLUMNS = (
     "p50, s",
     "p95, s",
     "most and fewest pictures of a replica",
+    "load of the machine before",
 )
 
 
@@ -208,6 +209,7 @@ def _row(records: Mapping[str, Record], kind: str, replicas: int) -> list[str | 
         half,
         most,
         f"{shares[0]}, {shares[-1]}",
+        record["load"],
     ]
 
 

@@ -67,7 +67,7 @@ def _trials(name: str) -> dict[str, dict[str, Any]]:
 def _times(batching: dict[str, dict[str, Any]], scaling: dict[str, dict[str, Any]]) -> Times:
     """Of the built-in model."""
     overhead = float(np.median(_trials("overhead")["tiny/safetensors/1"]["seconds"]))
-    computing = scaling["here/1"]["computing"]
+    computing = scaling["elsewhere/1"]["computing"]
     calls = checks.calls_of(batching["engine"]["rates"], "engine")
     return Times(calls, overhead, computing["text_encoder"], computing["decoder"])
 
