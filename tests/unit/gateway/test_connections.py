@@ -1,4 +1,5 @@
 import asyncio
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -7,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from gateway.connections import OTHER_SECONDS, Connections
+from gateway.connections import OTHER_SECONDS, QUIET_SECONDS, Connections
 from tests.unit.gateway.fakes import serving
 
 
@@ -44,3 +45,35 @@ def test_connections_to_our_servers_alone_outlast_a_pause(url: str) -> None:
     assert first == second
     first, second = ports(url, False, OTHER_SECONDS + 0.2)
     assert first != second
+
+
+def option(url: str, level: int, name: int) -> int:
+    """Of the socket of a connection to one of our servers."""
+
+    async def asked() -> int:
+        async with Connections() as connections, connections.to(True).stream("GET", url) as response:
+            connection: socket.socket = response.extensions["network_stream"].get_extra_info("socket")
+            return connection.getsockopt(level, name)
+
+    return asyncio.run(asked())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="this system has no such option")
+def test_a_silent_machine_is_asked_whether_it_is_there(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert option(url, socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+    assert option(url, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == QUIET_SECONDS
+
+
+def test_a_proxy_of_the_environment_is_used(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+
+    async def asked() -> int:
+        async with Connections() as connections:
+            return (await connections.to(True).get("http://elsewhere.example/")).status_code
+
+    assert asyncio.run(asked()) == 404  # so says what stands for the proxy: it knows no such address
