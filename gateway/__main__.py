@@ -15,7 +15,7 @@ def main() -> None:
         settings = Settings()
     except ValueError as error:
         sys.exit("\n".join(["The gateway cannot start:", *sentences(error)]))
-    log_to_stdout(settings.log_level)
+    log_to_stdout(settings.log_level, settings.log_format)
     uvicorn.run(create_app(settings), **serving(settings))
 
 

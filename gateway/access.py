@@ -2,21 +2,19 @@
 
 import asyncio
 import logging
-import re
 import time
-import uuid
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from triptych.tracing import HEADER, REQUEST_ID, request_id
 
 from .api.rendering import internal_error, stopping
 from .metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-HEADER = "x-request-id"
-SOUND_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 PROBES = ("/health", "/ready", "/metrics")
 LOGGED_PATH = 200
 """So much of a path is logged, in characters."""
@@ -44,7 +42,8 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         started = time.monotonic()
-        exchange = Exchange(_request_id(Headers(scope=scope).get(HEADER, "")))
+        exchange = Exchange(request_id(Headers(scope=scope).get(HEADER, "")))
+        REQUEST_ID.set(exchange.request_id)
         scope.setdefault("state", {})["request_id"] = exchange.request_id
 
         async def send_noting(message: Message) -> None:
@@ -82,7 +81,3 @@ class AccessLog:
             fields["key"] = key.name
         level = logging.DEBUG if scope["path"] in PROBES else logging.INFO
         logger.log(level, "request", extra=fields)
-
-
-def _request_id(given: str) -> str:
-    return given if SOUND_ID.fullmatch(given) else uuid.uuid4().hex

@@ -33,6 +33,7 @@ class Admission:
     @contextmanager
     def permit(self) -> Iterator[None]:
         """A request's. Raises Overloaded where the limit is reached."""
+        self._metrics.admission("request", self._inside < self._limit)
         if self._inside >= self._limit:
             if self._jobs_inside * 2 > self._limit:
                 self._keep_a_place()

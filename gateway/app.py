@@ -9,6 +9,8 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from triptych.tracing import Tracing
+
 from . import __version__
 from .access import CLIENT_GONE, AccessLog
 from .api import native, operations, remote
@@ -46,11 +48,12 @@ class LifespanState(TypedDict):
 def create_app(settings: Settings) -> FastAPI:
     """The application with these settings. Its lifespan owns the connections to the stages."""
     metrics = Metrics()
+    tracing = Tracing("triptych-gateway", settings.traces_url)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[LifespanState]:
         async with (
-            open_runtime(settings, metrics) as runtime,
+            open_runtime(settings, metrics, tracing) as runtime,
             open_desk(runtime, make_craft(runtime)) as desk,
         ):
             yield {
@@ -62,7 +65,12 @@ def create_app(settings: Settings) -> FastAPI:
             }
 
     app = FastAPIOffline(
-        title="Triptych", description=DESCRIPTION, version=__version__, lifespan=lifespan, redoc_url=None
+        title="Triptych",
+        description=DESCRIPTION,
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        telemetry=tracing.of_fastapi,
     )
     doors = Doors(settings.metrics_open)
     app.add_middleware(Guard, ring=KeyRing(settings), doors=doors)

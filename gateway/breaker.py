@@ -12,6 +12,8 @@ FAILURES = 3
 FIRST_SECONDS = 1.0
 MOST_SECONDS = 10.0
 """How long it stays open: twice as long after every probe that fails."""
+CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
+STATES = (CLOSED, OPEN, HALF_OPEN)
 
 
 class Breaker:
@@ -29,6 +31,13 @@ class Breaker:
     def allows(self) -> bool:
         """Whether a call should be made now."""
         return self._until is None or (self._clock() >= self._until and not self._probing)
+
+    @property
+    def position(self) -> str:
+        """Closed, open, or half-open: its time is over, and no call has shown yet that the replica works."""
+        if self._until is None:
+            return CLOSED
+        return OPEN if self._clock() < self._until else HALF_OPEN
 
     @property
     def state(self) -> str:

@@ -102,7 +102,37 @@ Infos = Mapping[str, Info | None]
 """What each stage of a request's way announces; None for a plain endpoint."""
 
 
-class Readiness(BaseModel):
+class Programs(BaseModel):
+    """Batch sizes that are compiled, of how many."""
+
+    warm: int
+    of: int
+
+
+class Queue(BaseModel):
+    """Requests that wait, of at most so many, and how long the first of them has."""
+
+    waiting: int
+    limit: int
+    oldest_seconds: float
+
+
+class Memory(BaseModel):
+    """What the process holds, and what it may; null where its system does not say."""
+
+    used_bytes: int | None
+    limit_bytes: int | None
+
+
+class Vitals(BaseModel):
+    """How a stage of ours is faring; null is what it does not say."""
+
+    programs: Programs | None = None
+    queue: Queue | None = None
+    memory: Memory | None = None
+
+
+class Readiness(Vitals):
     """The answer of ours to `GET /ready`, whether ready or not."""
 
     stage: str
@@ -125,6 +155,7 @@ class State:
     progress: float | None = None
     error: str | None = None
     endpoint: str | None = None
+    vitals: Vitals | None = None
 
     @property
     def ready(self) -> bool:

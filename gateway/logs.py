@@ -1,13 +1,14 @@
-"""The log: JSON lines on standard output."""
+"""The log: a line a record on standard output, JSON unless it is to be read by people."""
 
-import json
 import logging
 import sys
 import time
 
+from triptych.log_lines import LogFormat, log_line
 
-class JsonLines(logging.Formatter):
-    """A log record as one JSON object a line, its extra fields included."""
+
+class Lines(logging.Formatter):
+    """A log record as one line, its extra fields included."""
 
     _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
         "message",
@@ -15,6 +16,10 @@ class JsonLines(logging.Formatter):
         "taskName",
         "color_message",
     }
+
+    def __init__(self, form: LogFormat = "json") -> None:
+        super().__init__()
+        self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -26,13 +31,13 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return log_line(line, self._form)
 
 
-def log_to_stdout(level: str) -> None:
+def log_to_stdout(level: str, form: LogFormat) -> None:
     """Sends the process's log to standard output; httpx' own lines would show addresses whole."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(Lines(form))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -12,7 +12,9 @@ from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+from opentelemetry.trace import Tracer
 
+from triptych.tracing import UNTRACED
 from triptych.wire import Array, InvalidField, Shape, Tensors
 
 from .agreement import agree, likely_shape
@@ -26,6 +28,7 @@ from .plan import HANDED_ON, Plan, make_plan, unheeded
 from .progress import NOBODY, Caller, Watcher
 from .requests import GenerateRequest, GenerateResult, Inpainting, StageCall
 from .routes import Route
+from .spans import tell_of
 from .stages import Stages
 from .window import Window
 
@@ -37,10 +40,11 @@ Result = TypeVar("Result")
 class Pipeline:
     """Turns a request into pictures."""
 
-    def __init__(self, stages: Stages, seconds: float, state_every: int) -> None:
+    def __init__(self, stages: Stages, seconds: float, state_every: int, tracer: Tracer = UNTRACED) -> None:
         self._stages = stages
         self._seconds = seconds
         self._state_every = state_every
+        self._tracer = tracer
 
     async def offer(self, request: GenerateRequest) -> Offer:
         """What the stages can do that this request passes through. Raises as `generate` does."""
@@ -50,6 +54,12 @@ class Pipeline:
     async def generate(self, request: GenerateRequest, watcher: Watcher | None = None) -> GenerateResult:
         """The watcher is told how far it is. Raises the gateway's errors: InvalidRequest, Overloaded, or a
         StageError."""
+        with self._tracer.start_as_current_span("generate"):
+            result = await self._generate(request, watcher)
+            tell_of(result)
+            return result
+
+    async def _generate(self, request: GenerateRequest, watcher: Watcher | None) -> GenerateResult:
         started = time.monotonic()
         request = replace(request, model=self._stages.model(request.model))
         way = self._way(request)

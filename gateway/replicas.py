@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
+from triptych.tracing import outgoing
 from triptych.wire import InvalidField
 
 from . import codecs
@@ -31,6 +32,7 @@ from .pace import Pace
 from .places import Place, is_hugging_face
 from .received import Received
 from .requests import StageCall
+from .spans import tell
 from .verdicts import PAUSED
 from .waking import Waking
 
@@ -110,17 +112,18 @@ class Replica:
             return Reply(value, self._evidence(started, body, received))
         except GatewayError as error:
             self.forget()
-            self._metrics.stage_error(self.stage, type(error).__name__)
+            self._metrics.stage_error(self.stage, self.url, type(error).__name__)
             raise
         finally:
             call = self._evidence(started, body, received)
-            self._metrics.stage_call(self.stage, call.seconds, call.bytes_sent, call.bytes_received)
+            self._metrics.stage_call(call)
+            tell(call)
 
     def _question(self, body: Body, deadline: Deadline) -> Question:
         seconds = min(self._limits.seconds, deadline.left)
         variable = "STAGE_TIMEOUT" if seconds == self._limits.seconds else "REQUEST_TIMEOUT"
         todo = f"Ask for fewer images or steps, or raise {variable}"
-        return Question("POST", seconds, self._is_ours, body, todo=todo)
+        return Question("POST", seconds, self._is_ours, body, outgoing(), todo)
 
     def learn(self, tensor: str, shape: tuple[int, ...]) -> None:
         """A plain endpoint's shape, as its first answer shows it; one in the settings stays."""
@@ -132,6 +135,10 @@ class Replica:
     def _is_ours(self) -> bool:
         """Whether it announces itself, as a plain endpoint does not."""
         return self._info is not None and self._info.model is not None
+
+    def leave(self) -> None:
+        """It is asked no more: its address is gone."""
+        self._metrics.forget(self.stage, self.url)
 
     def forget(self) -> None:
         """Asks again what it is, the next time that it matters."""

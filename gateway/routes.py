@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from opentelemetry.trace import SpanKind
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -22,6 +23,7 @@ from .job import Job
 from .progress import NOBODY, Caller, Progress
 from .replicas import Read, Replica, Reply
 from .requests import StageCall
+from .spans import tell
 from .stages import Stage
 from .verdicts import MISPLACED, Again
 
@@ -76,6 +78,12 @@ class Route:
         job = Job(self.stage.name, self._caller)
 
         async def ask(replica: Replica) -> Reply:
+            with self.stage.tracer.start_as_current_span(
+                f"POST {self.stage.name}", kind=SpanKind.CLIENT, attributes={"triptych.replica": replica.url}
+            ):
+                return await attempt(replica)
+
+        async def attempt(replica: Replica) -> Reply:
             self.served = await self._ask_info(replica)
             self._check_fits(replica, self.served)
             try:
@@ -85,9 +93,12 @@ class Route:
                     raise
                 return await replica.post(payload, self._deadline, read, job)
 
-        reply = await self._try(ask)
-        self._warn()
-        return Reply(reply.value, self._with_attempts(reply.call, job))
+        with self.stage.tracer.start_as_current_span(f"stage {self.stage.name}"):
+            reply = await self._try(ask)
+            self._warn()
+            call = self._with_attempts(reply.call, job)
+            tell(call)
+            return Reply(reply.value, call)
 
     def _with_attempts(self, call: StageCall, job: Job) -> StageCall:
         """The evidence of the attempt that succeeded, with what was before it."""
@@ -142,6 +153,8 @@ class Route:
             raise
 
     async def _attempt(self, ask: Callable[[Replica], Awaitable[Result]], tried: list[str]) -> Result:
+        if tried:
+            self.stage.metrics.retry(self.stage.name)
         self._check_deadline()
         replica = self._replica = choose(await self.stage.replicas(), self._failed)
         tried.append(replica.url)

@@ -7,9 +7,12 @@ from typing import cast
 
 from starlette.requests import Request
 
+from triptych.tracing import Tracing
+
 from .admission import Admission
 from .background import Background
 from .connections import Connections
+from .gauges import ReplicaGauges
 from .keys.allowance import Allowances
 from .metrics import Metrics
 from .pipeline import Pipeline
@@ -29,12 +32,13 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, metrics: Metrics) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, metrics: Metrics, tracing: Tracing) -> AsyncIterator[Runtime]:
     """The runtime, whose connections close with the context."""
-    async with Connections() as connections, Background() as background:
-        stages = Stages.from_settings(settings, connections, metrics)
+    async with tracing.flushed(), Connections() as connections, Background() as background:
+        stages = Stages.from_settings(settings, connections, metrics, tracing.tracer)
+        metrics.watch(ReplicaGauges(stages))
         admission = Admission(settings.max_concurrent_requests, metrics)
-        pipeline = Pipeline(stages, settings.request_timeout, settings.state_every)
+        pipeline = Pipeline(stages, settings.request_timeout, settings.state_every, tracing.tracer)
         yield Runtime(settings, metrics, stages, pipeline, admission, Allowances(), background)
 
 

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from triptych.telemetry import TelemetrySettings
 from triptych.wire import describe
 
 from .addresses import (
@@ -36,7 +37,7 @@ HOST = re.compile(r"([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.ASCII)
 """A name or an address, one of version 6 in brackets, and a port."""
 
 
-class Settings(Addresses, KeySettings, Exposure, BaseSettings):
+class Settings(Addresses, KeySettings, Exposure, TelemetrySettings):
     """Every environment variable that the gateway reads. A bad combination is refused with a sentence."""
 
     model_config = SettingsConfigDict(env_ignore_empty=False, frozen=True, extra="ignore")
@@ -306,7 +307,9 @@ class Settings(Addresses, KeySettings, Exposure, BaseSettings):
 def markdown_table() -> str:
     """The variables as a Markdown table, in the order of the class."""
     rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    for name, field in sorted(
+        Settings.model_fields.items(), key=lambda one: one[0] in TelemetrySettings.model_fields
+    ):
         variable = f"`{name.upper()}`"
         if name == "models":
             variable = "`<STAGE>_URLS__<model>`"

@@ -63,8 +63,10 @@ class Site:
         addresses = await self._addresses()
         if addresses is None:
             addresses = list(self._replicas)
-        ordered = sorted(addresses, key=self._order)
-        self._replicas = {ip: self._replicas.get(ip) or self._make(ip) for ip in ordered}
+        before = self._replicas
+        self._replicas = {ip: before.get(ip) or self._make(ip) for ip in sorted(addresses, key=self._order)}
+        for gone in before.keys() - self._replicas.keys():
+            before[gone].leave()
 
     async def _addresses(self) -> list[str | None] | None:
         """The several addresses of the name, [None] where it is one server; None where it has no address."""

@@ -3,6 +3,10 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 
+from opentelemetry.trace import Tracer
+
+from triptych.tracing import UNTRACED
+
 from .addresses import STAGES
 from .connections import Connections
 from .errors import InvalidRequest, Origin, StageUnavailable
@@ -20,8 +24,16 @@ class Stage:
     """One stage of one model, `model` being None for the standard one."""
 
     def __init__(
-        self, name: str, sites: Sequence[Site], limits: CallLimits, model: str | None = None
+        self,
+        name: str,
+        sites: Sequence[Site],
+        limits: CallLimits,
+        metrics: Metrics,
+        model: str | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
+        self.metrics = metrics
+        self.tracer = tracer
         self.name = name
         self.model = model
         self.limits = limits
@@ -50,7 +62,9 @@ class Stages:
         self._models = {name: {stage.name: stage for stage in stages} for name, stages in models.items()}
 
     @classmethod
-    def from_settings(cls, settings: Settings, connections: Connections, metrics: Metrics) -> "Stages":
+    def from_settings(
+        cls, settings: Settings, connections: Connections, metrics: Metrics, tracer: Tracer = UNTRACED
+    ) -> "Stages":
         limits = CallLimits(
             seconds=settings.stage_timeout,
             answer_bytes=settings.stage_answer_bytes,
@@ -69,7 +83,7 @@ class Stages:
         def stages(model: str | None) -> list[Stage]:
             places = {name: settings.places(name, model) for name in STAGES}
             return [
-                Stage(name, [site(place) for place in found], limits, model)
+                Stage(name, [site(place) for place in found], limits, metrics, model, tracer)
                 for name, found in places.items()
                 if found
             ]

@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from .errors import GatewayError, StageTimeout, StageUnavailable
 from .faults import error_text
-from .info import Info, Readiness, State
+from .info import Info, Readiness, State, Vitals
 from .replicas import Replica
 
 
@@ -42,7 +42,8 @@ def _own_state(replica: Replica, body: bytes) -> State | None:
     if said.stage != replica.stage:
         error = replica.faults.another_stage(said.stage).message
         return State(replica.url, "failed", error=error, endpoint="triptych")
-    return State(replica.url, said.state, said.progress, said.error, "triptych")
+    vitals = Vitals(programs=said.programs, queue=said.queue, memory=said.memory)
+    return State(replica.url, said.state, said.progress, said.error, "triptych", vitals)
 
 
 async def _plain_state(replica: Replica) -> State:

@@ -11,6 +11,7 @@ import endpoints.settings
 from gateway.settings import markdown_table
 from host.settings import Settings
 from triptych.selection import SETTINGS
+from triptych.telemetry import TelemetrySettings
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -18,7 +19,9 @@ README = Path(__file__).parent.parent / "README.md"
 def stage_table() -> str:
     """The stages' variables: the server's, then those that the handlers read."""
     rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    fields = Settings.model_fields
+    for name in sorted(fields, key=lambda name: name in TelemetrySettings.model_fields):
+        field = fields[name]
         none = field.is_required() or name == "handlers_dir" or field.default is None
         rows.append(_row(name.upper(), "" if none else str(field.default), field.description or ""))
     return "\n".join([*rows, *(_row(name, *rest) for name, rest in SETTINGS.items())])

@@ -9,6 +9,7 @@ import pytest
 
 from endpoints.bundle import write_bundle
 from endpoints.selected import Selected
+from tests.collector import Collector, running_collector
 from tests.fake_cloud import FakeEndpoint, fake_endpoint
 from tests.running import running_gateway, running_stage
 
@@ -18,14 +19,22 @@ BUILT_IN = {"SD_VERSION": "tiny", "KERAS_BACKEND": "tensorflow"}
 
 
 @pytest.fixture(scope="session")
-def stage_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageUrl]:
+def collector() -> Iterator[Collector]:
+    """Where the shared servers send the traces that a test asks for."""
+    with running_collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def stage_url(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[StageUrl]:
     """The URL of a running stage with the built-in model, by its name."""
     logs: Path = tmp_path_factory.mktemp("stages")
     with ExitStack() as stack:
 
         @cache
         def start(stage: str) -> str:
-            return stack.enter_context(running_stage(stage, logs / f"{stage}.log")).url
+            log = logs / f"{stage}.log"
+            return stack.enter_context(running_stage(stage, log, **collector.environment)).url
 
         yield start
 
@@ -48,9 +57,12 @@ def stage_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageEn
 
 
 @pytest.fixture(scope="session")
-def gateway_url(stage_url: StageUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def gateway_url(
+    stage_url: StageUrl, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The URL of a gateway in front of the four stages."""
     stages = ("text_encoder", "diffusion", "inpainting", "decoder")
     urls = {f"{stage.upper()}_URL": stage_url(stage) for stage in stages}
-    with running_gateway(tmp_path_factory.mktemp("gateway") / "gateway.log", **urls) as server:
+    log = tmp_path_factory.mktemp("gateway") / "gateway.log"
+    with running_gateway(log, **urls, **collector.environment) as server:
         yield server.url

@@ -7,6 +7,7 @@ import numpy as np
 
 from triptych.engine import Engine, Guidance, Order, Ticket
 from triptych.engine.unet import KEEPING, SHALLOW, Form, Found, Row, Shape
+from triptych.evidence import UNSEEN
 from triptych.preview import STABLE_DIFFUSION
 from triptych.samplers import SAMPLERS, Denoising, Known, Latent, Noise
 from triptych.schedule import make_schedule
@@ -26,6 +27,7 @@ class Model:
         self, capacity: int = 8, before: Callable[[Sequence[Row]], None] = lambda rows: None
     ) -> None:
         self.native = Form(SHAPE)
+        self.evidence = UNSEEN
         self.sizes = [2]
         self.calls: list[list[Row]] = []
         self.gate = threading.Event()

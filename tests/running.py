@@ -109,7 +109,7 @@ def _seconds_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, 
                 if failed == fails:
                     return passed
                 break
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             pass
         time.sleep(0.05)
     raise AssertionError(f"{url} did not become ready; its log ends with:\n{log.read_text()[-3000:]}")

@@ -8,7 +8,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
-from ..info import Info
+from ..info import Info, Vitals
 from ..keys.guard import is_stranger
 from ..replicas import Replica
 from ..runtime import Runtime, runtime_of
@@ -56,6 +56,10 @@ class ReplicaDetails(ReplicaState):
         int, Field(description="Equals have the same; a lower one is asked before a higher one.")
     ]
     requests: Annotated[int, Field(description="How many it has, as far as the gateway knows.")]
+    breaker: Annotated[
+        str, Field(description="Of its circuit: closed, open where it failed too often, half_open.")
+    ]
+    vitals: Annotated[Vitals | None, Field(description="How it fares, where it says so.")]
     info: Annotated[Info | None, Field(description="What the replica announces; null for a plain endpoint.")]
 
 
@@ -119,4 +123,10 @@ async def _stage_details(stage: Stage) -> StageDetails:
 async def _replica_details(replica: Replica) -> ReplicaDetails:
     state = await state_of(replica)
     info = await info_of(replica, state)
-    return ReplicaDetails(**vars(state), group=replica.group, requests=replica.load.requests, info=info)
+    return ReplicaDetails(
+        **vars(state),
+        group=replica.group,
+        requests=replica.load.requests,
+        breaker=replica.breaker.position,
+        info=info,
+    )

@@ -59,6 +59,16 @@ class Archive:
     async def waiting(self) -> int:
         return await self._do(self._table.waiting)
 
+    async def oldest(self) -> float | None:
+        record = await self._do(self._table.next)
+        return record.created if record else None
+
+    async def size(self) -> int:
+        return await self._do(self._table.size)
+
+    async def free(self) -> float:
+        return await self._do(self._folder.free)
+
     async def pace(self) -> float | None:
         return await self._do(self._table.pace)
 

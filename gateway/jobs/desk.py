@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..background import end_tasks
 from ..errors import Conflict, InvalidRequest, LimitReached, NotFound, Overloaded, StoreUnavailable
+from ..metrics import Metrics
 from ..requests import GenerateResult
 from ..runtime import Runtime
 from ..settings import Settings
@@ -54,10 +55,12 @@ class Desk:
     """Raises NotFound for a job that is not here, or no longer, and StoreUnavailable. An `owner` finds those
     of its own alone."""
 
-    def __init__(self, store: Store, line: Line, settings: Settings) -> None:
+    def __init__(self, store: Store, line: Line, settings: Settings, metrics: Metrics) -> None:
         self._store = store
         self._line = line
         self._settings = settings
+        self._metrics = metrics
+        metrics.jobs_bytes_limit.set(settings.jobs_bytes)
         self._arriving = 0
         self._counting = asyncio.Lock()
         self._pace: float | None = None
@@ -71,7 +74,9 @@ class Desk:
     async def place(self) -> AsyncIterator[None]:
         """For a job that is about to be read. Overloaded where the line is full, or many are being read."""
         limit, most = self._settings.jobs_queue, self._settings.max_concurrent_requests
-        if await self._store.waiting() + self._arriving >= limit:
+        full = await self._store.waiting() + self._arriving >= limit
+        self._metrics.admission("job", not full and self._arriving < most)
+        if full:
             raise full_line(limit, self._retry_after)
         if self._arriving >= most:
             raise Overloaded(f"{most} jobs are being taken in. Try again in 1 s.", retry_after=1)
@@ -148,11 +153,14 @@ class Desk:
             try:
                 await self._store.tidy()
                 self._pace = await self._store.pace()
+                self._metrics.jobs_bytes.set(await self._store.size())
+                self._metrics.jobs_disk_free.set(await self._store.free())
             except StoreUnavailable as error:
                 logger.warning("not tidied", extra={"error": error.message})
             await asyncio.sleep(min(TIDY_SECONDS, self._settings.jobs_keep_seconds / 2))
 
     async def _add(self, order: Order, fresh: Record) -> tuple[Record, bool]:
+        self._line.expect(fresh.id)
         known = await self._store.find_key(order.key) if order.key else None
         record = known or await self._add_new(order, fresh)
         if record.digest != fresh.digest:
@@ -205,7 +213,7 @@ async def open_desk(runtime: Runtime, craft: Craft) -> AsyncIterator[Desk]:
     webhooks = Webhooks()
     async with open_store(settings) as store:
         line = Line(store, runtime.admission, craft, webhooks, runtime.metrics)
-        desk = Desk(store, line, settings)
+        desk = Desk(store, line, settings, runtime.metrics)
         line.open()
         tidying = asyncio.create_task(desk.tidy())
         try:

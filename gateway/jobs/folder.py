@@ -67,6 +67,10 @@ class Folder:
         """Of the job's files, in bytes."""
         return sum(file.stat().st_size for file in (self._path / JOBS / id).glob("*"))
 
+    def free(self) -> int:
+        """Bytes that the disk has left."""
+        return shutil.disk_usage(self._path).free
+
     def keep_only(self, ids: Iterable[str]) -> None:
         """Removes what was written for a job that then was not stored, as in a crash between the two."""
         for stray in {path.name for path in (self._path / JOBS).iterdir()} - set(ids):

@@ -2,9 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
+from contextvars import Context, copy_context
 from typing import Any
+
+from triptych.tracing import REQUEST_ID
 
 from ..admission import Admission
 from ..background import end_tasks
@@ -22,6 +26,7 @@ MAX_RUNS = 5
 """A job that was begun so often, and each time the gateway was gone before its end, is not begun again."""
 PAUSE_SECONDS = 1.0
 """Before a store that was not there is asked again."""
+MOST_CONTEXTS = 10_000
 
 
 class Line:
@@ -37,12 +42,22 @@ class Line:
         self._metrics = metrics
         self._working: dict[str, asyncio.Task[bytes]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._contexts: dict[str, Context] = {}
+        self._oldest: float | None = None
         self._stops = False
+        metrics.jobs_oldest.set_function(self._oldest_seconds)
+        metrics.jobs_running.set_function(lambda: len(self._working))
 
     def open(self) -> None:
         for topic, look in ((LINE, self._serve), (LINE, self._count), (OWED, self._tell_owed)):
             self._spawn(self._follow(topic, look))
         self._spawn(self._end_those_to_stop())
+
+    def expect(self, id: str) -> None:
+        """It is about to wait: the trace of who hands it in goes on when it begins, if that is here."""
+        self._contexts[id] = copy_context()
+        if len(self._contexts) > MOST_CONTEXTS:
+            del self._contexts[next(iter(self._contexts))]
 
     def begin(self, record: Record, inside: ExitStack) -> None:
         """Past the line, by a request that is inside already. The store has it as running here."""
@@ -100,6 +115,7 @@ class Line:
 
     async def _count(self) -> None:
         self._metrics.jobs_waiting.set(await self._store.waiting())
+        self._oldest = await self._store.oldest()
 
     async def _tell_owed(self) -> None:
         while record := await self._store.owed():
@@ -114,10 +130,13 @@ class Line:
     def _start(self, record: Record, inside: ExitStack) -> None:
         if lost := self._working.get(record.id):
             lost.cancel()
-        working = self._working[record.id] = asyncio.create_task(self._work(record))
+        context = self._contexts.pop(record.id, None) or copy_context()
+        working = asyncio.create_task(self._work(record), context=context)
+        self._working[record.id] = working
         self._spawn(self._end_with(record.id, working, inside))
 
     async def _work(self, record: Record) -> bytes:
+        REQUEST_ID.set(record.id)
         if record.runs > MAX_RUNS:
             raise RuntimeError(f"the job {record.id} was begun {MAX_RUNS} times and never ended")
         return await work(self._craft, self._store, record)
@@ -130,6 +149,7 @@ class Line:
                 del self._working[id]
 
     async def _end(self, id: str, came: Outcome) -> None:
+        self._metrics.job_ended(came.state)
         try:
             record = await surely(self._store.end, id, came.state, came.error, came.result)
         except OSError as error:
@@ -144,6 +164,10 @@ class Line:
     async def _deliver(self, record: Record) -> None:
         came = await self._webhooks.deliver(record)
         await surely(self._store.notified, record.id, came)
+
+    def _oldest_seconds(self) -> float:
+        """How long the one at the head of the line has waited."""
+        return 0.0 if self._oldest is None else max(0.0, time.time() - self._oldest)
 
     def _spawn(self, doing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(doing)

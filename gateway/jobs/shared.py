@@ -1,5 +1,6 @@
 """The jobs of several gateways, in a Redis or Valkey server."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -65,6 +66,20 @@ class SharedStore:
 
     async def waiting(self) -> int:
         return int(await self._server.do("ZCARD", f"{PREFIX}line"))
+
+    async def oldest(self) -> float | None:
+        ids = await self._server.do("ZRANGE", f"{PREFIX}line", 0, 0)
+        created = await self._server.do("HGET", f"{PREFIX}job:{ids[0].decode()}", "created") if ids else None
+        return None if created is None else float(created)
+
+    async def size(self) -> int:
+        return int(await self._server.do("GET", f"{PREFIX}size") or 0)
+
+    async def free(self) -> float:
+        """Of the server's `maxmemory`."""
+        memory = await self._server.do("INFO", "memory")
+        most = memory["maxmemory"]
+        return max(0, most - memory["used_memory"]) if most else math.inf
 
     async def pace(self) -> float | None:
         paces = await self._server.do("LRANGE", f"{PREFIX}paces", 0, -1)

@@ -60,6 +60,18 @@ class Store(Protocol):
         """How many wait in the line."""
         ...
 
+    async def oldest(self) -> float | None:
+        """When the next in the line was handed in; None where nobody waits."""
+        ...
+
+    async def size(self) -> int:
+        """What all jobs take, in bytes."""
+        ...
+
+    async def free(self) -> float:
+        """How many bytes there still are for them, infinite where there is no end to be seen."""
+        ...
+
     async def pace(self) -> float | None:
         """The seconds that a job took, in the mean of the latest ones; None where none is done."""
         ...

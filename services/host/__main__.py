@@ -20,7 +20,7 @@ def main() -> None:
             name = "_".join(str(part) for part in problem["loc"]).upper()
             print(f"{name}: {problem['msg']}" if name else problem["msg"], file=sys.stderr)
         sys.exit(2)
-    set_up_logs(settings.stage, settings.log_level)
+    set_up_logs(settings.stage, settings.log_level, settings.log_format)
     if settings.is_exposed:
         logging.getLogger(__name__).warning(
             "HOST=%s lets whoever can reach this address use the stage: keep it in a network of its own, or "

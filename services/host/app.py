@@ -11,10 +11,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from triptych.tracing import Tracing
+
 from .body import read_object
 from .errors import ERRORS, render
 from .facades import Stages, stage_of
 from .forms import asked_form, json_response, to_json
+from .gauges import add_gauges
 from .guard import Guard
 from .handler import TensorHandler, TicketHandler
 from .metrics import Metrics
@@ -24,6 +27,7 @@ from .settings import Settings
 from .stage import Stage
 from .state import State
 from .tickets import answer_by_ticket
+from .work import Work
 
 REQUEST = {
     "required": True,
@@ -38,14 +42,16 @@ REQUEST = {
 
 def create_app(settings: Settings) -> FastAPI:
     """The application for one stage; its handlers load in the background once the server is up."""
-    stages = Stages(settings)
-    worker, jobs = stages.shared.worker, stages.shared.jobs
-    metrics = Metrics(lambda: worker.running + jobs.running, lambda: worker.waiting + jobs.waiting)
+    metrics = Metrics()
+    tracing = Tracing(f"triptych-{settings.stage}", settings.traces_url)
+    stages = Stages(settings, metrics, Work(metrics, tracing.tracer))
+    add_gauges(metrics, stages)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stages.start()
-        yield
+        async with tracing.flushed():
+            yield
 
     app = FastAPI(
         title=f"Triptych {settings.stage}",
@@ -57,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
             *([Middleware(Guard, secret=settings.secret)] if settings.secret else []),
         ],
         exception_handlers=dict.fromkeys(ERRORS, render),
+        telemetry=tracing.of_fastapi,
     )
     for stage in stages:
         _add_routes(app, stage)
@@ -120,6 +127,7 @@ async def predict(request: Request) -> Response:
     handler = stage.warm_handler()
     form = asked_form(request.headers.get("accept", ""), handler)
     settings = stage.shared.settings
+    stage.shared.work.begin()
     async with AsyncExitStack() as place:
         await place.enter_async_context(stage.enter())
         limits = settings.max_body_bytes, settings.body_timeout

@@ -6,17 +6,20 @@ from starlette.requests import Request
 
 from .door import Door
 from .jobs import Jobs
+from .metrics import Metrics
 from .settings import Settings
 from .stage import Shared, Stage
+from .work import Work
 from .worker import Worker
 
 
 class Stages:
     """The first is served at the root, each façade under `/<its name>`; one thread loads and calls all."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, work: Work) -> None:
         worker = Worker()
-        self.shared = Shared(settings, worker, Door(settings.max_queue + 1), Jobs(worker))
+        door = Door(settings.max_queue + 1)
+        self.shared = Shared(settings, worker, door, Jobs(worker), metrics, work)
         self.first = Stage(settings.handler_dir, self.shared)
         self.facades = [
             Stage(settings.handlers_dir / name, self.shared, f"/{name}") for name in settings.facade_names

@@ -28,7 +28,7 @@ class Job:
         self._cancelled = False
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._submitted = time.perf_counter()
+        self.submitted = time.perf_counter()
         self._began: float | None = None
 
     @property
@@ -85,7 +85,7 @@ class Job:
         """Seconds until the first step began, and from there until now."""
         now = time.perf_counter()
         began = self._began or now
-        return began - self._submitted, now - began
+        return began - self.submitted, now - began
 
     async def _started(self) -> None:
         assert self._starting is not None
@@ -130,6 +130,11 @@ class Jobs:
     def waiting(self) -> int:
         """How many have not."""
         return len(self._inside) - self.running
+
+    @property
+    def oldest(self) -> float | None:
+        """When that one came, by time.perf_counter(), which has waited longest."""
+        return min((job.submitted for job in self._inside if not job.running), default=None)
 
     @contextmanager
     def admit(self, options: Options) -> Iterator[Job]:

@@ -1,16 +1,18 @@
-"""One JSON object a line on standard error."""
+"""One line a record on standard error, JSON unless it is to be read by people."""
 
-import json
 import logging
 import time
 
+from triptych.log_lines import LogFormat, log_line
 
-class JsonFormatter(logging.Formatter):
+
+class Lines(logging.Formatter):
     """A record's time, level and text, what was passed as `extra={"fields": {…}}`, and a traceback."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, form: LogFormat = "json") -> None:
         super().__init__()
         self._stage = stage
+        self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -23,11 +25,11 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        return log_line(line, self._form)
 
 
-def set_up_logs(stage: str, level: str) -> None:
-    """Send every logger of this process to standard error, one JSON object a line."""
+def set_up_logs(stage: str, level: str, form: LogFormat) -> None:
+    """Send every logger of this process to standard error, a line each."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter(stage))
+    handler.setFormatter(Lines(stage, form))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -5,7 +5,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from triptych.tracing import HEADER, REQUEST_ID, request_id
 
 from .metrics import Metrics
 
@@ -16,7 +19,7 @@ PROBES = ("/", "/health", "/ready", "/metrics", "/info")
 
 
 class Observer:
-    """ASGI middleware: one log line and one count a request."""
+    """ASGI middleware: one log line and one count a request, and the id by which the gateway knows it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, prefixes: Sequence[str] = ()) -> None:
         self._app = app
@@ -28,6 +31,7 @@ class Observer:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
+        REQUEST_ID.set(request_id(Headers(scope=scope).get(HEADER, "")))
         fields: dict[str, Any] = {
             "method": scope["method"],
             "path": scope["path"][:200],
@@ -53,8 +57,7 @@ class Observer:
 
     def _record(self, fields: dict[str, Any], seconds: float) -> None:
         route = _route(fields["method"], self._path_at_its_stage(fields["path"]))
-        self._metrics.requests.labels(route, fields["status"]).inc()
-        self._metrics.seconds.labels(route).observe(seconds)
+        self._metrics.request(route, fields["status"], seconds, fields["received"], fields["sent"])
         # Health checks come every few seconds and would drown the rest.
         level = logging.DEBUG if route == "probe" else logging.INFO
         logger.log(level, "request", extra={"fields": {**fields, "seconds": round(seconds, 4)}})

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from triptych.telemetry import TelemetrySettings
 
 SERVICES = Path(__file__).resolve().parent.parent
 
 
-class Settings(BaseSettings):
+class Settings(TelemetrySettings):
     """One field per environment variable; the variable has the field's name in capitals."""
 
     model_config = SettingsConfigDict(case_sensitive=False, frozen=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -16,9 +17,13 @@ from .door import RETRY_AFTER, Door
 from .forms import Render, announced, to_json
 from .handler import CompilingHandler, Handler, TicketHandler, load_handler
 from .jobs import Jobs
+from .metrics import Metrics
 from .presence import unless_gone
+from .reporter import Reporter
 from .settings import Settings
 from .state import Readiness, State
+from .vitals import memory_limit, memory_used
+from .work import Work
 from .worker import Worker, describe_fault
 
 logger = logging.getLogger(__name__)
@@ -32,6 +37,19 @@ class Shared:
     worker: Worker
     door: Door
     jobs: Jobs
+    metrics: Metrics
+    work: Work
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a handler."""
+        return self.worker.waiting + self.jobs.waiting
+
+    @property
+    def oldest_seconds(self) -> float:
+        """How long that one has waited which has waited longest; 0 if none waits."""
+        came = [one for one in (self.worker.oldest, self.jobs.oldest) if one is not None]
+        return time.perf_counter() - min(came) if came else 0.0
 
 
 class Stage:
@@ -48,7 +66,7 @@ class Stage:
     def load(self, beside: Handler | None = None) -> None:
         """Construct the handler; where that fails, the server stays up and tells the reason."""
         try:
-            handler = load_handler(self._folder, self.readiness.report, beside)
+            handler = load_handler(self._folder, Reporter(self.readiness.report, self.shared.metrics), beside)
             self.info = _card(handler)
             self.handler = handler
         except BaseException as error:  # even SystemExit
@@ -61,6 +79,13 @@ class Stage:
         if isinstance(self.handler, CompilingHandler):
             warm, of = self.handler.programs()
             snapshot["programs"] = {"warm": warm, "of": of}
+        waiting, oldest = self.shared.waiting, round(self.shared.oldest_seconds, 3)
+        snapshot["queue"] = {
+            "waiting": waiting,
+            "limit": self.shared.settings.max_queue,
+            "oldest_seconds": oldest,
+        }
+        snapshot["memory"] = {"used_bytes": memory_used(), "limit_bytes": memory_limit()}
         return snapshot
 
     def warm_handler(self) -> Handler:
@@ -89,6 +114,7 @@ class Stage:
             response: Response = await unless_gone(request.receive, _value(call.answer))
         finally:
             self.shared.worker.withdraw(call)
+        self.shared.work.note(call.timing())
         return self.announce(response, call.timing())
 
     def announce(self, response: Response, timing: tuple[float, float]) -> Response:

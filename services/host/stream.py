@@ -11,13 +11,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from triptych.wire import Cancelled, InvalidField
+from triptych.wire import Cancelled, InvalidField, Tensors
 
 from .events import answer_event, error_event, preview_event, progress_event, state_event
 from .forms import Form
 from .handler import Ticket
 from .jobs import Job
 from .presence import followed
+from .stage import Stage
 from .worker import HandlerFault, fault
 
 logger = logging.getLogger(__name__)
@@ -36,13 +37,15 @@ class EventStream(Response):
 
     media_type = EventSourceResponse.media_type
 
-    def __init__(self, job: Job, form: Form, place: AsyncExitStack) -> None:
+    def __init__(self, stage: Stage, job: Job, form: Form, place: AsyncExitStack) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
+        self._work = stage.shared.work
         self._job = job
         self._form = form
         self._place = place
         self._progress = b""
+        self._timing = (0.0, 0.0)
         self._preview = Every(job.options.preview_every)
         self._state = Every(job.options.state_every)
 
@@ -82,10 +85,13 @@ class EventStream(Response):
                 await self._write(send, await self._made(state_event))
             await self._pause(send)
         await self._show_progress(send)
-        answer: bytes = await self._job.result(
-            lambda tensors: answer_event(tensors, self._form, self._job.timing())
-        )
+        answer: bytes = await self._job.result(self._answer)
+        self._work.note(self._timing, self._job.ticket)
         return answer
+
+    def _answer(self, tensors: Tensors) -> bytes:
+        self._timing = self._job.timing()
+        return answer_event(tensors, self._form, self._timing)
 
     async def _show_progress(self, send: Send) -> None:
         event = progress_event(self._job.ticket.progress)

@@ -27,10 +27,12 @@ async def answer_by_ticket(
     job = place.enter_context(stage.shared.jobs.admit(Options.read(data)))
     await followed(request.receive, job, job.start(handler, data))
     if form is not None and form.events:
-        return stage.announce_load(EventStream(job, form, place.pop_all()))
+        return stage.announce_load(EventStream(stage, job, form, place.pop_all()))
     await followed(request.receive, job, job.finished())
     response = await followed(request.receive, job, _answer(job, form))
-    return stage.announce(response, job.timing())
+    timing = job.timing()
+    stage.shared.work.note(timing, job.ticket)
+    return stage.announce(response, timing)
 
 
 async def _answer(job: Job, form: Form | None) -> Response:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 from typing import Any
 
 from triptych.wire import Cancelled, InvalidField
@@ -27,6 +28,8 @@ class Call:
         self.render = render
         self.part = part
         self.answer: Future[Any] = Future()
+        self.context = copy_context()
+        """Of who submitted it: what it is done for is known where it is done."""
         self.submitted = self.began = self.ended = time.perf_counter()
 
     def timing(self) -> tuple[float, float]:
@@ -36,9 +39,9 @@ class Call:
     def run(self) -> Any:
         """The answer; raises whatever the handler raises."""
         self.began = time.perf_counter()
-        value = self.work()
+        value = self.context.run(self.work)
         self.ended = time.perf_counter()
-        return self.render(value)
+        return self.context.run(self.render, value)
 
 
 class Worker:
@@ -60,6 +63,12 @@ class Worker:
         """How many calls have been handed in and not begun, without those that are part of a job."""
         with self._something_to_do:
             return sum(not call.part for call in self._calls)
+
+    @property
+    def oldest(self) -> float | None:
+        """When that call was handed in, by time.perf_counter(), which has waited longest."""
+        with self._something_to_do:
+            return next((call.submitted for call in self._calls if not call.part), None)
 
     def start(self, load: Callable[[], None]) -> None:
         """Begin to `load` the handlers, which raises nothing; calls come after that."""
@@ -98,7 +107,7 @@ class Worker:
         except (InvalidField, Cancelled) as error:
             call.answer.set_exception(error)
         except BaseException as error:  # the thread outlives a MemoryError and a SystemExit as well
-            call.answer.set_exception(fault(error))
+            call.answer.set_exception(call.context.run(fault, error))
         finally:
             self._running = None
 

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .digests import code_digest
+from .evidence import evidence_of
+from .memory import is_exhausted
 from .programs import backend
 from .selection import weights_dir
 from .weights import Report, load_part, unreported
@@ -45,6 +48,7 @@ class CompiledPart:
 
     def __init__(self, variant: "Variant", part: str, inputs: Mapping[str, Array], report: Report) -> None:
         self._part, self._dtype = part, variant.dtype
+        self._evidence = evidence_of(report)
         self._limit = variant.max_compiled_sizes or (KEPT_SIZES if backend().SHARES_WEIGHTS else 1)
         self._sizes: OrderedDict[Shapes, dict[Shapes, Program]] = OrderedDict()
         self._changing = threading.Lock()
@@ -58,7 +62,13 @@ class CompiledPart:
 
     def __call__(self, **inputs: Array) -> npt.NDArray[np.float32]:
         arrays = list(inputs.values())
-        return self._program(arrays, unreported)(arrays)
+        program = self._program(arrays, unreported)
+        try:
+            return program(arrays)
+        except Exception as error:
+            if is_exhausted(error):
+                self._evidence.exhausted()
+            raise
 
     def prepare(self, **inputs: Array) -> None:
         """Have a program for inputs of these shapes, and do not run it: one may run only once at a time."""
@@ -131,7 +141,9 @@ class CompiledPart:
         report("compiling", None)
         shapes = ", ".join(map(str, _shapes(arrays)))
         logger.info("compiling the %s for inputs of shapes %s", self._part, shapes)
+        began = time.monotonic()
         program: Program = backend().compile_program(model, arrays, self._dtype)
+        self._evidence.compiled(self._part, time.monotonic() - began)
         return program
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .compiled import CompiledPart
+from .evidence import evidence_of
 from .kept import KeptArrays
 from .variants import Variant
 from .weights import Report
@@ -18,7 +19,7 @@ class LatentDecoder:
         self._model = CompiledPart(
             variant, "decoder", {"latent": np.zeros((1, *variant.latent), np.float32)}, report
         )
-        self._kept = KeptArrays()
+        self._kept = KeptArrays("pictures", evidence_of(report))
 
     def images(self, latents: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         """uint8 (batch, height, width, 3) images of float32 (batch, height / 8, width / 8, 4) latents."""

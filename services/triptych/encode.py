@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .compiled import CompiledPart
+from .evidence import evidence_of
 from .fields import Fields
 from .tokenizer import encode
 from .variants import LATENT_FACTOR, PROMPT_TOKENS, Variant
@@ -25,6 +26,7 @@ class PromptEncoder:
         example = {"tokens": np.zeros((1, PROMPT_TOKENS), np.int32), "positions": self._positions}
         self._model = CompiledPart(variant, "text_encoder", example, report)
         self._encoded = lru_cache(KEPT_CONTEXTS)(self._encode)
+        self._evidence = evidence_of(report)
         self._unconditional = self._encode("", "inputs")
 
     def contexts(self, fields: Fields, batch_size: int) -> tuple[Contexts, Contexts]:
@@ -37,7 +39,12 @@ class PromptEncoder:
         return np.stack([context] * batch_size), np.stack([unconditional] * batch_size)
 
     def _context(self, prompt: str, key: str) -> Contexts:
-        return self._encoded(prompt, key) if prompt else self._unconditional
+        if not prompt:
+            return self._unconditional
+        hits = self._encoded.cache_info().hits
+        context: Contexts = self._encoded(prompt, key)
+        self._evidence.looked_up("contexts", self._encoded.cache_info().hits > hits)
+        return context
 
     def _encode(self, prompt: str, key: str) -> Contexts:
         tokens = encode(prompt, key, self._padding)[None]

@@ -3,15 +3,20 @@
 import threading
 from collections import OrderedDict
 
+from .evidence import UNSEEN, Evidence
 from .wire import Array
 
 MAX_BYTES = 64 * 2**20
 
 
 class KeptArrays:
-    """At most so many bytes of them; those asked for longest ago go first. For any thread."""
+    """At most so many bytes of them; those asked for longest ago go first. For any thread.
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    The evidence hears of every look, by the name of what is kept here.
+    """
+
+    def __init__(self, name: str = "", evidence: Evidence = UNSEEN, max_bytes: int = MAX_BYTES) -> None:
+        self._name, self._evidence = name, evidence
         self._max_bytes = max_bytes
         self._bytes = 0
         self._arrays: OrderedDict[bytes, Array] = OrderedDict()
@@ -22,7 +27,9 @@ class KeptArrays:
         with self._lock:
             if digest in self._arrays:
                 self._arrays.move_to_end(digest)
-            return self._arrays.get(digest)
+            found = self._arrays.get(digest)
+        self._evidence.looked_up(self._name, found is not None)
+        return found
 
     def put(self, digest: bytes, array: Array) -> None:
         """Keep this one; it must not be changed any more."""

@@ -13,7 +13,9 @@ STAGES = ("text_encoder", "diffusion", "inpainting", "decoder", "all_in_one")
 WEB = {"fastapi", "starlette", "uvicorn", "httpx"}
 MODELS = {"keras", "keras_cv", "tensorflow", "huggingface_hub"}
 WIRES = {"triptych.wire", "triptych.remote_vae", "triptych.patience"}
-"""What travels between processes, and how long both sides wait for it: the only modules that they share."""
+"""What travels between processes, and how long both sides wait for it."""
+FOLLOWED = {"triptych.tracing", "triptych.log_lines", "triptych.telemetry"}
+"""By what a request is followed from one to the next. Both sides share these modules and no others."""
 
 
 def imports(folder: Path) -> Iterator[tuple[str, str]]:
@@ -34,7 +36,7 @@ def test_the_gateway_shares_nothing_with_the_stages_but_the_wires() -> None:
     used = {module for _, module in imports(ROOT / "gateway")}
     assert not MODELS & roots(ROOT / "gateway")
     assert not {"host", *STAGES} & roots(ROOT / "gateway")
-    assert {module for module in used if module.split(".")[0] == "triptych"} <= WIRES
+    assert {module for module in used if module.split(".")[0] == "triptych"} <= WIRES | FOLLOWED
 
 
 def test_the_command_line_needs_httpx_and_rich_alone() -> None:
@@ -44,7 +46,18 @@ def test_the_command_line_needs_httpx_and_rich_alone() -> None:
 def test_the_host_knows_nothing_of_models() -> None:
     used = {module for _, module in imports(SERVICES / "host")}
     assert not {*MODELS, "gateway", *STAGES} & roots(SERVICES / "host")
-    assert {module for module in used if module.split(".")[0] == "triptych"} <= WIRES
+    assert {module for module in used if module.split(".")[0] == "triptych"} <= WIRES | FOLLOWED
+
+
+def test_what_follows_a_request_needs_nothing_of_the_library() -> None:
+    for name in FOLLOWED:
+        source = (SERVICES / name.replace(".", "/")).with_suffix(".py").read_text()
+        own = {
+            node.module
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.ImportFrom) and node.level
+        }
+        assert {f"triptych.{module}" for module in own} <= FOLLOWED
 
 
 def test_the_library_knows_nothing_of_the_web() -> None:

@@ -36,7 +36,7 @@ class Engine:
         self._jobs: list[Job] = []
         self._tickets: list[Ticket] = []
         self._clients = Clients()
-        self._kept = KeptArrays()
+        self._kept = KeptArrays("latents", unet.evidence)
         self._clock = 0
         self._device = threading.Lock()
         self.seconds_per_row = 0.0
@@ -105,6 +105,7 @@ class Engine:
     def _job(self, order: Order, state: State, client: str, digest: bytes) -> Job:
         for job in self._jobs:
             if job.order.digest == digest and job.error is None:
+                self.unet.evidence.looked_up("latents", True)
                 return job
         job = Job(order, state, client, self._clock)
         latent = self._kept.get(digest)
@@ -180,6 +181,7 @@ class Engine:
             found = iter(self.unet.predict(rows))
         self._note(len(rows), time.monotonic() - began)
         for job, group in zip(chosen, groups, strict=True):
+            job.rode(len(rows))
             self._clients.serve(job.client, len(group))
         return [[next(found) for _ in group] for group in groups]
 

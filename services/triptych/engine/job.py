@@ -31,7 +31,9 @@ class Job:
         self.error: BaseException | None = None
         self.restart = state
         """The latest state from which another engine comes to the same."""
-        self._calls = 0
+        self.calls = 0
+        self.rows_beside = 0
+        """Rows of all its calls, those of others included."""
         self._deep: list[Latent] = []
         self._last: tuple[State, Latent] | None = None
         self._rows_from = _rows_from(order)
@@ -62,7 +64,7 @@ class Job:
     @property
     def _renews(self) -> bool:
         """Whether the next call begins an interval: from there nothing of before is needed."""
-        return self._calls % self.order.deep_interval == 0
+        return self.calls % self.order.deep_interval == 0
 
     @property
     def width(self) -> int:
@@ -93,11 +95,15 @@ class Job:
             Row(latent, timestep, context, run, deep) for context, deep in zip(contexts, kept, strict=True)
         ]
 
+    def rode(self, rows: int) -> None:
+        """A call of so many rows was made for it among others."""
+        self.rows_beside += rows
+
     def step(self, found: list[Found]) -> None:
         """Go on by what the model found in the rows."""
         predictions = [one.noise for one in found]
         self._deep = [one.deep for one in found if one.deep is not None] or self._deep
-        self._calls += 1
+        self.calls += 1
         guided = self.order.guidance.apply(*predictions) if len(predictions) == 2 else predictions[0]
         before, self._last = self.state, (self.state, guided)
         self.state = self.order.denoising.step(before, guided)

@@ -87,6 +87,12 @@ class Ticket:
         """Whether it is finished, has failed or was cancelled."""
         return self._over.is_set()
 
+    def evidence(self) -> dict[str, float]:
+        """Calls of the UNet that its pictures took, and rows of a call in the mean, others' among them."""
+        calls = sum(job.calls for job in self._jobs)
+        rows = sum(job.rows_beside for job in self._jobs)
+        return {"unet_calls": calls, "unet_rows": rows / calls if calls else 0.0}
+
     def latents(self) -> npt.NDArray[np.float32]:
         """Latents, float32 (batch, height, width, 4), once they are there; raises what went wrong."""
         self._over.wait()

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compiled import Array, CompiledPart
+from ..evidence import evidence_of
+from ..memory import is_exhausted
 from ..models import deep
 from ..programs import backend
 from ..samplers import Latent
 from ..selection import batch_rows
 from ..variants import LATENT_CHANNELS, Variant
 from ..weights import Report
-from .memory import is_exhausted
 
 TIMESTEP_WIDTH = 320
 MAX_PERIOD = 10_000
@@ -81,6 +82,7 @@ class Unet:
         whole = CompiledPart(variant, "diffusion", self.example(self.native, self.sizes[0]), report)
         self._parts = {WHOLE: whole, **{run: whole.seen_as(view) for run, view in VIEWS.items()}}
         self._seconds: dict[tuple[Form, int], float] = {}
+        self.evidence = evidence_of(report)
 
     def ready(self, form: Form) -> bool:
         """Whether rows of this form can be predicted without compiling first."""
@@ -166,7 +168,9 @@ class Unet:
             inputs["deep"] = np.stack([row.deep for row in padded if row.deep is not None])
         began = time.perf_counter()
         found = self.run(form, inputs)
-        self._note(form, size, time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        self._note(form, size, seconds)
+        self.evidence.called(len(rows), seconds)
         return [_found(one, form) for one in found[: len(rows)]]
 
     def _timed(self, form: Form, example: dict[str, Array]) -> float:

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from . import memory
+from .. import memory
 from .unet import Form, Unet
 
 NICENESS = 10

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.access import AccessLog
-from gateway.logs import JsonLines
+from gateway.logs import Lines
 from gateway.metrics import Metrics
 from tests.unit.gateway.conftest import Fakes, StartGateway
 from tests.unit.gateway.fakes import serving, wait_until
@@ -63,7 +63,7 @@ def test_a_request_id_that_could_spoil_a_log_is_replaced(gateway: httpx.Client, 
 def test_every_request_has_one_structured_line(gateway: httpx.Client, log: pytest.LogCaptureFixture) -> None:
     request_id = gateway.post("/v1/txt2img?x=1", json={"prompt": "private words"}).headers["x-request-id"]
     (record,) = access_records(log, request_id)
-    line = json.loads(JsonLines().format(record))
+    line = json.loads(Lines().format(record))
     assert line["message"] == "request"
     assert (line["method"], line["path"], line["status"]) == ("POST", "/v1/txt2img", 200)
     assert line["request_id"] == request_id
@@ -87,7 +87,7 @@ def test_neither_prompts_nor_tokens_are_logged(
     with pytest.raises(httpx.ReadTimeout):
         gateway.post("/v1/txt2img", json=request, headers={"x-request-id": "second"}, timeout=0.2)
     access_records(log, "first", "second")
-    ours = [JsonLines().format(record) for record in log.records if record.name.startswith("gateway")]
+    ours = [Lines().format(record) for record in log.records if record.name.startswith("gateway")]
     assert not any("secret-token" in line or "private words" in line for line in ours)
 
 
@@ -105,6 +105,6 @@ def test_a_fault_of_the_gateways_own_is_answered_like_other_errors_and_logged_wh
     assert (error["type"], error["request_id"]) == ("InternalError", response.headers["x-request-id"])
     assert "private details" not in response.text
     (record,) = [record for record in log.records if record.levelname == "ERROR"]
-    line = json.loads(JsonLines().format(record))
+    line = json.loads(Lines().format(record))
     assert line["request_id"] == error["request_id"]
     assert "RuntimeError: private details" in line["traceback"]

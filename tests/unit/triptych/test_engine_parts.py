@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tests.engine_model import SHAPE, Model, order
-from triptych.engine import Guidance, memory
+from triptych import memory
+from triptych.engine import Guidance
 from triptych.engine.job import Job
 from triptych.engine.unet import Form
 from triptych.engine.warming import Warming
