@@ -15,7 +15,7 @@ for overlays in "" keys tls "keys tls" ports gpu "ports gpu" jax "ports jax" tor
     diffusion-remote inpainting-remote decoder-remote "diffusion-remote inpainting-remote" \
     "diffusion-remote decoder-remote" "diffusion-remote inpainting-remote decoder-remote" \
     "diffusion-remote ports" "decoder-remote gpu" one-unet "one-unet gpu" all-in-one-remote endpoints \
-    shared-jobs "shared-jobs endpoints" "shared-jobs ports" \
+    observability "observability ports" shared-jobs "shared-jobs endpoints" "shared-jobs ports" \
     swarm "swarm one-unet swarm-gpu" "swarm swarm-secrets" "swarm all-in-one"; do
     files=(-f compose.yaml)
     for overlay in $overlays; do files+=(-f "compose/$overlay.yaml"); done

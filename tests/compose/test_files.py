@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -320,6 +321,19 @@ def test_no_service_may_more_than_it_needs(overlays: tuple[str, ...]) -> None:
         assert service["user"] == "10001:10001", name
         assert service["mem_limit"], name
         assert service["healthcheck"]["test"][0] == "CMD", name
+
+
+def test_a_layer_watches_all_of_it_and_every_service_sends_its_traces() -> None:
+    layered = services("observability", "ports")
+    watchers = {"prometheus", "grafana", "jaeger"}
+    assert set(layered) == {*STAGES, "all-in-one", "gateway", *watchers}
+    for name in (*STAGES, "all-in-one", "gateway"):
+        assert layered[name]["environment"]["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4318"
+    for name in watchers:
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", layered[name]["image"])
+        assert {host for host, _ in addresses(layered[name])} == {"127.0.0.1"}
+        for volume in layered[name].get("volumes", []):
+            assert volume["type"] != "bind" or Path(volume["source"]).is_file()
 
 
 def test_one_unet_can_serve_diffusion_and_inpainting() -> None:
