@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status. What went wrong is said on standard error, with --json also as JSON."""
     options = make_parser().parse_args(arguments)
     try:
-        run(options)
+        return run(options)
     except ClientError as error:
         if options.json:
             print(json.dumps({"error": {**error.details, "message": str(error), "status": error.status}}))
@@ -22,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped; the gateway stops working on the picture too.", file=sys.stderr)
         return INTERRUPTED
-    return 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ def make_parser() -> argparse.ArgumentParser:
     _add_inpaint(commands)
     stages = commands.add_parser("stages", help="show every stage, where it runs and how it is")
     _add_common(stages)
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is wrong with a running stack, and what to do",
+        epilog="exit status: 0 nothing is wrong; 1 something is; 2 no gateway answers",
+    )
+    _add_common(doctor)
     return parser
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .display import Display
+from .doctor import examine
 from .errors import BadUsage
 from .files import check_writable, numbered, output_format, read_picture, save
 from .gateway import Gateway
@@ -30,13 +31,16 @@ NEEDLESS = {
 Picture = dict[str, Any]
 
 
-def run(options: argparse.Namespace) -> None:
-    """Does what the command line says. Raises ClientErrors."""
+def run(options: argparse.Namespace) -> int:
+    """Does what the command line says; the exit status. Raises ClientErrors."""
     with Gateway(options.url, options.key or os.environ.get("TRIPTYCH_KEY", "")) as gateway:
+        if options.command == "doctor":
+            return show_findings(gateway, options.json)
         if options.command == "stages":
             show_stages(gateway, options.json)
         else:
             make(gateway, options)
+    return 0
 
 
 def make(gateway: Gateway, options: argparse.Namespace) -> None:
@@ -102,6 +106,19 @@ def show_stages(gateway: Gateway, as_json: bool) -> None:
         for replica in stage["replicas"]:
             table.add_row(name, state(replica), replica["url"], _model(replica), replica["error"] or "")
     Console(soft_wrap=True, markup=False, highlight=False).print(table)
+
+
+def show_findings(gateway: Gateway, as_json: bool) -> int:
+    """What is wrong and what to do; 1 where something is."""
+    diagnosis = examine(gateway)
+    if as_json:
+        print(json.dumps(diagnosis.as_json()))
+    elif diagnosis.findings:
+        for finding in diagnosis.findings:
+            print(f"{finding.what}\n  {finding.todo}")
+    else:
+        print(f"All is well at {gateway.url}: {diagnosis.stages} stages in {diagnosis.replicas} places.")
+    return 1 if diagnosis.findings else 0
 
 
 def _model(replica: dict[str, Any]) -> str:

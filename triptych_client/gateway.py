@@ -42,6 +42,10 @@ class Gateway:
         if self._client:
             self._client.close()
 
+    def look(self, path: str) -> httpx.Response:
+        """The answer to a GET, whatever it is. Raises Failed where none comes."""
+        return self._get(path)
+
     def stages(self) -> list[dict[str, Any]]:
         """What GET /v1/stages lists."""
         response = self._get("/v1/stages")
