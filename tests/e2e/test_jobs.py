@@ -3,12 +3,9 @@
 import base64
 import os
 import re
-import signal
 import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,48 +21,22 @@ from standardwebhooks.webhooks import Webhook
 
 from tests.conftest import StageUrl
 from tests.e2e.pictures import data_of, opened, picture
-from tests.running import ROOT, free_port, inherited_environment
+from tests.mortal import Mortal, until
+from tests.running import ROOT
 from training.concepts import COLOURS
 
 STAGES = ("text_encoder", "diffusion", "inpainting", "decoder")
 SECRET = "whsec_" + base64.b64encode(b"a key of thirty-two bytes exactly").decode()
-START_SECONDS = 60
 END_SECONDS = 120
 LONG: dict[str, Any] = {"prompt": "a red apple on a blue background", "steps": 200, "seed": 5}
 
 
-class Gateway:
-    """A gateway that the test kills and starts again, on the same port and with the same jobs."""
+class Gateway(Mortal):
+    """A gateway that the test kills and starts again, with the same jobs."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = folder / "gateway.log"
-        self._environment = {"GATEWAY_PORT": str(self.port), "JOBS_DIR": str(folder / "jobs"), **environment}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, **environment: str) -> None:
-        with self._log.open("a") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway"],
-                cwd=ROOT,
-                env={**inherited_environment(), **self._environment, **environment},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        until(self._is_ready, START_SECONDS)
-
-    def kill(self) -> None:
-        """As a machine that loses its power does."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-
-    def _is_ready(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/ready", timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
+        own = {"GATEWAY_PORT": "{port}", "JOBS_DIR": str(folder / "jobs")}
+        super().__init__("gateway", folder / "gateway.log", **own, **environment)
 
     def hand_in(self, kind: str = "txt2img", key: str = "", **more: Any) -> dict[str, Any]:
         headers = {"Idempotency-Key": key} if key else {}
@@ -94,13 +65,6 @@ class Gateway:
         return opened(result.json()["images"][0]["data"])
 
 
-def until(happened: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def stages(stage_url: StageUrl) -> dict[str, str]:
     return {f"{stage.upper()}_URL": stage_url(stage) for stage in STAGES}
@@ -111,9 +75,10 @@ def started(folder: Path, stages: dict[str, str], **environment: str) -> Iterato
     gateway = Gateway(folder, **{**stages, "MAX_CONCURRENT_REQUESTS": "1", **environment})
     try:
         gateway.start()
+        gateway.wait()
         yield gateway
     finally:
-        gateway.kill()
+        gateway.close()
 
 
 @pytest.fixture
@@ -224,6 +189,7 @@ def test_no_job_is_lost_and_no_picture_differs_when_the_gateway_is_killed(
     assert gateway.look(running)["state"] == "running"
     gateway.kill()
     gateway.start()
+    gateway.wait()
     assert gateway.look(done)["state"] == "done"
     assert same(gateway.picture(done), before)
     assert same(gateway.picture(running), picture(gateway_url, **LONG))

@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from tests.conftest import StageUrl
-from tests.e2e.mortal import RESTART_SECONDS, Diffusion, diffusion, mortal_diffusion, picture
+from tests.e2e.mortal import RESTART_SECONDS, diffusion, mortal_diffusion, picture
+from tests.mortal import Mortal
 from tests.running import running_gateway
 
 REQUESTS = 40
@@ -22,7 +23,7 @@ BEFORE_THE_KILL = 8
 
 
 @pytest.fixture
-def stack(stage_url: StageUrl, tmp_path: Path) -> Iterator[tuple[str, str, Diffusion]]:
+def stack(stage_url: StageUrl, tmp_path: Path) -> Iterator[tuple[str, str, Mortal]]:
     """A gateway with two diffusion stages: its address, that of the one that stays, the other."""
     with ExitStack() as running:
         stays = stage_url("diffusion")
@@ -48,7 +49,7 @@ def made(gateway: str, seed: int) -> dict[str, Any]:
 
 
 def test_no_picture_is_lost_when_a_replica_is_killed_and_it_is_used_again_when_it_is_back(
-    stack: tuple[str, str, Diffusion],
+    stack: tuple[str, str, Mortal],
 ) -> None:
     gateway, stays, mortal = stack
     done = threading.Semaphore(0)

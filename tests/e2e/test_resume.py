@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from tests.conftest import StageUrl
-from tests.e2e.mortal import Diffusion, diffusion, mortal_diffusion, picture
+from tests.e2e.mortal import diffusion, mortal_diffusion, picture
+from tests.mortal import Mortal
 from tests.running import running_gateway
 
 REQUESTS = 50
@@ -35,7 +36,7 @@ def gateway_of(stage_url: StageUrl, log: Path, *diffusion: str) -> Iterator[str]
 
 
 @pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Diffusion]:
+def mortal(tmp_path: Path) -> Iterator[Mortal]:
     with mortal_diffusion(tmp_path / "mortal.log") as stage:
         yield stage
 
@@ -63,7 +64,7 @@ def after_some(under_way: list[Future[dict[str, Any]]], count: int) -> None:
 
 
 def test_when_one_of_two_stages_is_killed_the_other_goes_on_with_its_pictures(
-    stage_url: StageUrl, mortal: Diffusion, tmp_path: Path
+    stage_url: StageUrl, mortal: Mortal, tmp_path: Path
 ) -> None:
     with ExitStack() as running:
         gateway = running.enter_context(
@@ -83,7 +84,7 @@ def test_when_one_of_two_stages_is_killed_the_other_goes_on_with_its_pictures(
 
 
 def test_when_the_only_stage_is_killed_its_pictures_wait_until_it_is_back(
-    stage_url: StageUrl, mortal: Diffusion, tmp_path: Path
+    stage_url: StageUrl, mortal: Mortal, tmp_path: Path
 ) -> None:
     count = 12
     with ExitStack() as running:
