@@ -75,11 +75,15 @@ class DenoiseSettings:
             deep_interval=fields.integer("deep_interval", 1, 1, MAX_INTERVAL),
             noise=fields.choice("noise", NOISE, NOISES),
             client=fields.text("client", "", MAX_CLIENT),
-            resumed=_read_states(fields, variant.shapes("latent", size=size)["latent"], len(seeds), schedule),
+            resumed=_read_states(
+                fields, variant.shapes("latent", size=size)["latent"], len(seeds), schedule, sampler
+            ),
         )
 
 
-def _read_states(fields: Fields, shape: Shape, batch: int, schedule: Schedule) -> list[State] | None:
+def _read_states(
+    fields: Fields, shape: Shape, batch: int, schedule: Schedule, sampler: Sampler
+) -> list[State] | None:
     """`resume`: the states of every image, as an engine gave them, in base64; None where there is none."""
     text = fields.text("resume", "", batch * MAX_STATE_BYTES)
     if not text:
@@ -87,16 +91,22 @@ def _read_states(fields: Fields, shape: Shape, batch: int, schedule: Schedule) -
     must = f"base64 of safetensors with {batch} states of this request"
     tensors, _ = unpack("resume", decode_text("resume", must, text))
     try:
-        return [_state(tensors, f"{index}.", shape, len(schedule)) for index in range(batch)]
+        return [_state(tensors, f"{index}.", shape, len(schedule), sampler) for index in range(batch)]
     except (KeyError, ValueError) as error:
         raise InvalidField("resume", must, f"something else ({error})"[:200]) from None
 
 
-def _state(tensors: dict[str, npt.NDArray[Any]], prefix: str, shape: Shape, steps: int) -> State:
+def _state(
+    tensors: dict[str, npt.NDArray[Any]], prefix: str, shape: Shape, steps: int, sampler: Sampler
+) -> State:
     own = {name.removeprefix(prefix): array for name, array in tensors.items() if name.startswith(prefix)}
     state = State.of_travelled(own, shape)
     if state.step > steps or not np.isfinite(state.latent).all():
         raise ValueError(f"step {state.step} of {steps}, or a latent that is not finite")
+    if len(state.memory) not in (0, sampler.remembers):
+        raise ValueError(
+            f"a memory of {len(state.memory)} latents, where this sampler has {sampler.remembers}"
+        )
     return state
 
 

@@ -170,7 +170,16 @@ class Engine:
             chosen[0].error = error
             return
         for job, own in zip(chosen, found, strict=True):
-            job.step(own)
+            self._step(job, own)
+
+    @staticmethod
+    def _step(job: Job, found: list[Found]) -> None:
+        """What a job's own state makes impossible is its own failure, and not the thread's end."""
+        try:
+            job.step(found)
+        except Exception as error:
+            logger.exception("a step of a request failed")
+            job.error = error
 
     def _call(self, chosen: list[Job]) -> list[list[Found]]:
         """What the model finds for each of the jobs, in one call for all."""

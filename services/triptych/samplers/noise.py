@@ -42,7 +42,7 @@ class Noise:
     @staticmethod
     def of(words: tuple[int, ...]) -> "Noise":
         """The generator that these numbers describe; ValueError if they describe none."""
-        if len(words) == TORCH_WORDS and words[1] <= MOST_DRAWN:
+        if len(words) == TORCH_WORDS and words[0] < 2**32 and words[1] <= MOST_DRAWN:
             return TorchNoise(words)
         if len(words) != PCG64_WORDS or words[-2] > 1 or words[-1] >= 2**32:
             raise ValueError(f"noise of {len(words)} numbers that end in {words[-2:]}")

@@ -24,11 +24,12 @@ class Sampler(ABC):
     """Pure functions of a state: nothing is kept here.
 
     `schedule` names the one that is taken where none is asked for; `resamples` says whether a step can be
-    repeated.
+    repeated. `remembers` is how many latents a state's memory has where it is not empty.
     """
 
     schedule: str = DEFAULT_SCHEDULE
     resamples: bool = True
+    remembers: int = 0
 
     @abstractmethod
     def advance(self, schedule: Schedule, state: State, noise: Latent) -> State:
@@ -73,6 +74,7 @@ class Multistep(Sampler):
 
     schedule: str = "karras"
     resamples: bool = False
+    remembers: int = 1
 
     def advance(self, schedule: Schedule, state: State, noise: Latent) -> State:
         alpha, previous = schedule.alpha_steps(state.step)
@@ -93,6 +95,8 @@ class Heun(Sampler):
     Two calls of the model a step, and one in the last. Between the two it remembers where the step began
     and the noise found there.
     """
+
+    remembers: int = 2
 
     def advance(self, schedule: Schedule, state: State, noise: Latent) -> State:
         alpha, previous = schedule.alpha_steps(state.step)

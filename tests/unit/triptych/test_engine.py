@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -208,6 +209,17 @@ def test_a_call_that_fails_fails_those_in_it_and_nobody_else() -> None:
     engine = engine_of(model)
     with pytest.raises(RuntimeError, match="it broke"):
         submit(engine, order(1, context=100.0)).latents()
+    np.testing.assert_allclose(submit(engine, order(2)).latents()[0], alone(order(2)), rtol=1e-5, atol=1e-5)
+
+
+def test_a_state_that_a_sampler_cannot_go_on_from_fails_its_request_and_nobody_else() -> None:
+    engine = engine_of(Model())
+    broken = order(1, sampler="dpmpp_2m")
+    latent = broken.start.latent
+    state = replace(broken.start, step=1, memory=(latent, latent))
+    ticket = engine.submit([broken], [state], "", lambda x: Tensors(latent=x), STABLE_DIFFUSION)
+    with pytest.raises(ValueError, match="too many values"):
+        ticket.latents()
     np.testing.assert_allclose(submit(engine, order(2)).latents()[0], alone(order(2)), rtol=1e-5, atol=1e-5)
 
 

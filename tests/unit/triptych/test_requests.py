@@ -1,11 +1,14 @@
+import base64
+
+import numpy as np
 import pytest
 
 from triptych.fields import Fields
 from triptych.requests import DenoiseSettings
-from triptych.samplers import SAMPLERS
+from triptych.samplers import SAMPLERS, Noise, State
 from triptych.schedule import make_schedule
 from triptych.variants import VARIANTS
-from triptych.wire import InvalidField
+from triptych.wire import InvalidField, pack
 
 TINY = VARIANTS["tiny"]
 
@@ -32,3 +35,13 @@ def test_a_sampler_brings_its_schedule_unless_another_is_asked_for(sampler: str,
 def test_an_unknown_sampler_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InvalidField, match=r"sampler must be one of ddim, euler, .*; got .*'plms'"):
         settings(sampler="plms")
+
+
+def test_a_state_of_another_sampler_is_refused() -> None:
+    latent = np.zeros((8, 8, 4), np.float32)
+    state = State(latent, Noise.seeded(1), 1, 0, (latent, latent))
+    packed = pack({f"0.{name}": array for name, array in state.travelling().items()}, {})
+    resume = base64.b64encode(packed).decode()
+    assert settings(sampler="heun", resume=resume).resumed
+    with pytest.raises(InvalidField, match="a memory of 2 latents, where this sampler has 1"):
+        settings(sampler="dpmpp_2m", resume=resume)

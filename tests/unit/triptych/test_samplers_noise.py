@@ -56,7 +56,9 @@ def test_torchs_noise_goes_on_where_it_was() -> None:
     assert not np.array_equal(source.draw(SHAPE)[0], Noise.named("torch-cpu", 3).draw(SHAPE)[0])
 
 
-@pytest.mark.parametrize("words", [(), (1, 2, 3), (1, 2**40), (1, 2, 3, 4, 2, 5), (1, 2, 3, 4, 1, 2**32)])
+@pytest.mark.parametrize(
+    "words", [(), (1, 2, 3), (1, 2**40), (2**32, 5), (1, 2, 3, 4, 2, 5), (1, 2, 3, 4, 1, 2**32)]
+)
 def test_numbers_that_no_generator_has_are_refused(words: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="noise of"):
         Noise.of(words)
