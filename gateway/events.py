@@ -1,7 +1,7 @@
 """What a stage streams while it works: events, as they come and within bounds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from typing import Annotated, Literal
 
@@ -10,6 +10,8 @@ from httpx_sse import EventSource, ServerSentEvent
 from pydantic import Base64Bytes, BaseModel, Field
 
 MEDIA_TYPE = "text/event-stream"
+SILENCE_SECONDS = 60.0
+"""Ours say every 15 s that they live: one that is silent for so long hangs, or the network is cut."""
 END_SECONDS = 1.0
 """So long the end of a stream is waited for after its answer: then its connection can be used again."""
 
@@ -80,7 +82,7 @@ class Bounded(httpx.AsyncByteStream):
         self.size = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._body:
+        async for chunk in _never_silent(self._body):
             self.size += len(chunk)
             self._pending += len(chunk)
             if self._pending > self._limit:
@@ -93,6 +95,20 @@ class Bounded(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._body.aclose()
+
+
+async def _never_silent(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """Raises what httpx raises where a read takes too long."""
+    chunks = aiter(body)
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise httpx.ReadTimeout(f"nothing came for {SILENCE_SECONDS:g} s") from None
+        yield chunk
 
 
 def is_stream(response: httpx.Response) -> bool:

@@ -32,6 +32,8 @@ SHOWN_CHARACTERS = 300
 PLATFORM_CODES = ("SERVICE_UNAVAILABLE", "BAD_GATEWAY")
 """What Hugging Face's proxy says for an endpoint that is asleep or starting."""
 PROMPTED_STAGES = ("text_encoder", "all_in_one")
+FAILED_TO_LOAD = "failed to load"
+"""What ours say where they do not start."""
 CANCELLED = 499
 """What a stage says of a request that somebody cancelled."""
 LACKED = {
@@ -88,7 +90,7 @@ class Faults:
 
     def broken_off(self, request: str, error: Exception) -> StageFailed:
         """The connection ended before the answer did."""
-        todo = "It may have been restarted or run out of memory: look at its log, then try again"
+        todo = "It may have been restarted, hang, or have run out of memory: look at its log, then try again"
         return self.failed(f"broke off: {_reason(error)}", todo, request, LOST)
 
     def cut(self, request: str, seconds: float, how: str) -> StageTimeout:
@@ -153,6 +155,8 @@ class Faults:
             return StageUnavailable, UNAUTHORIZED, f"Set {self._token_variable} to a token that it takes"
         if status in (502, 503):
             verdict = WAKING if self._on_hugging_face or _is_platforms(body) else DOWN
+            if FAILED_TO_LOAD in said:
+                return StageUnavailable, verdict, "Put right what it names, or look at its log"
             return StageUnavailable, verdict, "It is starting or asleep: try again in a minute"
         if status == 504:
             return StageTimeout, DOWN, "Ask for fewer images or steps"

@@ -122,7 +122,7 @@ class Replica:
     def _question(self, body: Body, deadline: Deadline) -> Question:
         seconds = min(self._limits.seconds, deadline.left)
         variable = "STAGE_TIMEOUT" if seconds == self._limits.seconds else "REQUEST_TIMEOUT"
-        todo = f"Ask for fewer images or steps, or raise {variable}"
+        todo = f"Ask for fewer images or steps, or raise {variable}; if it answers nothing else, restart it"
         return Question("POST", seconds, self._is_ours, body, outgoing(), todo)
 
     def learn(self, tensor: str, shape: tuple[int, ...]) -> None:

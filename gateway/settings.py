@@ -78,7 +78,7 @@ class Settings(Addresses, KeySettings, Exposure, TelemetrySettings):
         ge=0,
         le=3600,
         description="Seconds that a request waits for a stage that went away in the middle of it to come "
-        "back, where no other can go on with it.",
+        "back, where no other can go on with it; and a job for a stage that fails.",
     )
     proxy_timeout: float = Field(
         50,

@@ -2,6 +2,8 @@
 writes them, one call at a time."""
 
 import asyncio
+import errno
+import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,6 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
+
+from ..errors import Overloaded, StoreUnavailable
 from ..progress import Progress
 from .folder import Folder
 from .journal import PLACE, Entry, Journal
@@ -20,6 +25,10 @@ from .store import RECORD_BYTES, REQUEST, RESULT, STATE, Limits, full_line, no_r
 from .table import Table
 
 DATABASE = "jobs.sqlite"
+RETRY_AFTER = 60
+ROOM_SECONDS = 60.0
+"""So long what became of a job waits for room on a disk that is full."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -78,7 +87,14 @@ class Archive:
         return Journal([*waiting, *self._told.get(id, {}).values()])
 
     async def take(self) -> Record | None:
-        taken = await self._do(self._take)
+        try:
+            taken = await self._do(self._take)
+        except sqlite3.OperationalError as error:
+            if not _is_full(error):
+                raise
+            raise StoreUnavailable(
+                "The disk of JOBS_DIR is full: make room there.", retry_after=RETRY_AFTER
+            ) from None
         if taken:
             self._move(taken.id)
         return taken
@@ -102,7 +118,7 @@ class Archive:
         self._move(id)
 
     async def end(self, id: str, state: str, error: str | None, result: bytes | None) -> Record | None:
-        ended = await self._do(self._end, id, state, error, result)
+        ended = await self._patiently(self._end, id, state, error, result)
         self._told.pop(id, None)
         self._move(id)
         self.news.tell(OWED)
@@ -144,6 +160,19 @@ class Archive:
         await self._do(self._table.close)
         self._thread.shutdown()
 
+    async def _patiently(
+        self, call: Callable[Parameters, Result], *values: Parameters.args, **named: Parameters.kwargs
+    ) -> Result:
+        """Again and again while the disk is full: it may be made room on."""
+        retrying = AsyncRetrying(
+            stop=stop_after_delay(ROOM_SECONDS),
+            wait=wait_fixed(1),
+            retry=retry_if_exception(_is_full),
+            reraise=True,
+        )
+        came: Result = await retrying(self._do, call, *values, **named)
+        return came
+
     async def _do(
         self, call: Callable[Parameters, Result], *values: Parameters.args, **named: Parameters.kwargs
     ) -> Result:
@@ -165,9 +194,15 @@ class Archive:
         self._tidy(size)
         if self._table.size() + size > self._limits.size:
             raise no_room(self._limits.size)
-        self._folder.write(record.id, REQUEST, request)
         added = replace(record, size=size)
-        self._table.add(added)
+        try:
+            self._folder.write(record.id, REQUEST, request)
+            self._table.add(added)
+        except (OSError, sqlite3.OperationalError) as error:
+            self._folder.remove(record.id)
+            if not _is_full(error):
+                raise
+            raise full_disk() from None
         return added
 
     def _take(self) -> Record | None:
@@ -211,6 +246,21 @@ class Archive:
                 break
             self._remove(record.id)
             size -= record.size
+
+
+def full_disk() -> Overloaded:
+    return Overloaded(
+        "There is no room for the job: the disk of JOBS_DIR is full. Try again later, or make room there; an "
+        "answer that waits, as of POST /v1/txt2img, needs none.",
+        retry_after=RETRY_AFTER,
+    )
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether this is how a full disk shows."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 @asynccontextmanager

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, retry_if_exception_type, wait_fixed
 
-from ..errors import Conflict, Overloaded, StoreUnavailable
+from ..deadline import Deadline
+from ..errors import Conflict, GatewayError, Overloaded, StageError, StoreUnavailable
 from ..progress import Kept, Progress, Watcher
 from ..requests import GenerateResult
+from ..verdicts import Again
 from .journal import DENOISING, PREVIEW, PROGRESS
 from .record import CANCELLED, DONE, FAILED, Record
 from .results import pack_result
@@ -42,10 +44,12 @@ class Explain(Protocol):
 
 @dataclass(frozen=True)
 class Craft:
-    """What a job is done with; the web API knows its own requests and answers."""
+    """What a job is done with; the web API knows its own requests and answers. A stage that fails is asked
+    again for `patience` seconds: it may be starting anew, or be put right."""
 
     perform: Perform
     explain: Explain
+    patience: float
 
 
 class Watch:
@@ -130,12 +134,7 @@ async def work(craft: Craft, store: Store, record: Record) -> bytes:
         raise FileNotFoundError(f"the request of the job {record.id} is gone")
     state = await surely(store.read, record.id, STATE)
     watch = Watch(store, record.id, None if state is None else unpack_kept(state))
-    patiently = AsyncRetrying(
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=_pause,
-        retry=retry_if_exception_type(Overloaded),
-        reraise=True,
-    )
+    patiently = AsyncRetrying(wait=_pause, retry=retry_if_exception(Patience(craft.patience)), reraise=True)
     try:
         result: GenerateResult = await patiently(craft.perform, record, request, watch)
         return await asyncio.to_thread(pack_result, result)
@@ -143,9 +142,28 @@ async def work(craft: Craft, store: Store, record: Record) -> bytes:
         await watch.close()
 
 
+class Patience:
+    """Whether one more attempt is worth it after an error: so often of a stage that has too much to do, and
+    for so many seconds of one that fails, from when it did first."""
+
+    def __init__(self, seconds: float) -> None:
+        self._refusals = 0
+        self._seconds = seconds
+        self._deadline: Deadline | None = None
+
+    def __call__(self, error: BaseException) -> bool:
+        if isinstance(error, Overloaded):
+            self._refusals += 1
+            return self._refusals < ATTEMPTS
+        if not isinstance(error, StageError) or error.verdict.again is Again.NOWHERE:
+            return False
+        self._deadline = self._deadline or Deadline(self._seconds)
+        return self._deadline.left > 0
+
+
 def _pause(state: RetryCallState) -> float:
     error = state.outcome and state.outcome.exception()
-    asked = error.retry_after if isinstance(error, Overloaded) else None
+    asked = error.retry_after if isinstance(error, GatewayError) else None
     return max(PAUSE_SECONDS, asked or 0)
 
 

@@ -22,7 +22,7 @@ def make_craft(runtime: Runtime) -> Craft:
         asked = replace(body.to_request(record.client, given), seed_was_drawn=record.drawn)
         return await runtime.pipeline.generate(asked, watch.watcher(body.preview_every))
 
-    return Craft(perform, explain)
+    return Craft(perform, explain, runtime.settings.restart_timeout)
 
 
 def explain(error: Exception, id: str) -> str:

@@ -29,14 +29,16 @@ def event(name: str, data: dict[str, Any]) -> str:
 
 @dataclass
 class StreamingStage(FakeStage):
-    """Its steps take `pause` seconds each. After so many steps it breaks off (`dies_at`) or stops with a
-    status (`fails_at`, `status`), once; `refuses` is what it says of a state to go on from. `chatter` comes
-    before the steps, and nothing after them if it is `mute`. It says that it computed `handler_seconds`.
-    Kept: the steps that it did, and the ports of the gateway's ends of the connections.
+    """Its steps take `pause` seconds each. After so many steps it breaks off (`dies_at`), says nothing more
+    (`hangs_at`) or stops with a status (`fails_at`, `status`), once; `refuses` is what it says of a state to
+    go on from. `chatter` comes before the steps, and nothing after them if it is `mute`. It says that it
+    computed `handler_seconds`. Kept: the steps that it did, and the ports of the gateway's ends of the
+    connections.
     """
 
     pause: float = 0
     dies_at: int = 0
+    hangs_at: int = 0
     fails_at: int = 0
     status: int = 503
     refuses: str = ""
@@ -88,6 +90,9 @@ class StreamingStage(FakeStage):
                 if step == self.dies_at:
                     self.dies_at = 0
                     raise ConnectionResetError
+                if step == self.hangs_at:
+                    self.hangs_at = 0
+                    await asyncio.sleep(60)
                 if step == self.fails_at:
                     self.fails_at = 0
                     yield event("error", {"status": self.status, "error": "the server stops"})

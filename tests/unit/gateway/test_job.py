@@ -131,6 +131,15 @@ def test_a_stage_that_stops_hands_its_work_on(pair: httpx.Client, stage: Served,
     assert other[0].steps == list(range(6, 13))
 
 
+def test_a_stage_that_hangs_in_the_middle_is_not_waited_for_until_the_timeout(
+    pair: httpx.Client, stage: Served, other: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.events.SILENCE_SECONDS", 0.3)
+    stage[0].hangs_at = 7
+    call = made(pair)
+    assert (call["replica"], call["attempts"], call["resumed_at"]) == (other[1], 2, [5])
+
+
 def test_the_same_stage_goes_on_where_there_is_no_other(gateway: httpx.Client, stage: Served) -> None:
     stage[0].dies_at = 6
     assert made(gateway)["resumed_at"] == [5]

@@ -44,6 +44,13 @@ CASES = [
     pytest.param(
         error(503, "503 Service Unavailable"), 503, "StageUnavailable", "starting or asleep", id="asleep"
     ),
+    pytest.param(
+        error(503, "the diffusion stage failed to load: DownloadError: a disk lacks 3 MB"),
+        503,
+        "StageUnavailable",
+        "a disk lacks 3 MB. Put right what it names",
+        id="not loaded",
+    ),
     pytest.param(error(502, "Bad Gateway"), 503, "StageUnavailable", "starting or asleep", id="waking"),
     pytest.param(
         error(504, "Gateway Timeout"), 504, "StageTimeout", "fewer images or steps", id="a proxy's timeout"

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import pytest
 
+from gateway.errors import Overloaded
 from gateway.jobs import table
-from gateway.jobs.archive import DATABASE, open_archive
+from gateway.jobs.archive import DATABASE, Archive, open_archive
 from gateway.jobs.record import Record, Webhook
 from gateway.jobs.store import REQUEST, RESULT, Store
 from tests.unit.gateway.jobs.conftest import NEW, ROOMY, Opening
@@ -149,3 +150,16 @@ def test_others_on_the_machine_cannot_read_what_is_kept(tmp_path: Path) -> None:
     inside(tmp_path / "new", add)
     assert (tmp_path / "new" / "jobs").stat().st_mode & 0o077 == 0
     assert (tmp_path / "new" / DATABASE).stat().st_mode & 0o077 == 0
+
+
+def test_a_disk_that_is_full_takes_no_job_and_keeps_nothing_of_it(tmp_path: Path) -> None:
+    async def script(store: Store) -> list[str]:
+        assert isinstance(store, Archive)
+        await add(store)
+        store._table._database.execute("PRAGMA max_page_count=1")
+        with pytest.raises(Overloaded, match="the disk of JOBS_DIR is full"):
+            await store.add(replace(NEW, id="b", parameters="x" * 100_000), BODY)
+        return await store.ids()
+
+    assert inside(tmp_path, script) == ["a"]
+    assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["a"]

@@ -1,6 +1,7 @@
 """Jobs and a gateway that comes and goes."""
 
 import base64
+import errno
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -9,9 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse
 
 from gateway.jobs.archive import DATABASE
+from gateway.jobs.folder import Folder
 from gateway.jobs.line import MAX_RUNS
+from gateway.jobs.store import RESULT
 from tests.unit.gateway.api.jobs.test_routes import ended, hand_in, look
 from tests.unit.gateway.conftest import Fakes, ServedFakes, started
 from tests.unit.gateway.fakes import serving, wait_until
@@ -151,6 +155,49 @@ def test_a_disk_that_is_full_fails_the_job_and_not_the_gateway(
     with started(served_fakes, **settings) as gateway:
         job = begun(gateway, steps=20)
         monkeypatch.setattr("gateway.jobs.folder.Folder.write", full)
+        monkeypatch.setattr("gateway.jobs.archive.ROOM_SECONDS", 0)
         assert ended(gateway, job)["error"]["type"] == "InternalError"
         monkeypatch.undo()
         assert ended(gateway, hand_in(gateway, steps=2))["state"] == "done"
+
+
+def test_a_disk_that_is_full_for_a_moment_costs_no_job(
+    served_fakes: ServedFakes, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[str] = []
+    write = Folder.write
+
+    def full_at_first(self: Folder, id: str, name: str, data: bytes) -> None:
+        if name == RESULT and not refused:
+            refused.append(id)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, id, name, data)
+
+    monkeypatch.setattr(Folder, "write", full_at_first)
+    with started(served_fakes, **settings) as gateway:
+        job = ended(gateway, hand_in(gateway, steps=2))
+    assert (job["state"], refused) == ("done", [job["id"]])
+
+
+def test_a_job_waits_for_a_stage_that_fails_and_a_request_does_not(
+    served_fakes: ServedFakes, settings: dict[str, Any], fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.work.PAUSE_SECONDS", 0.1)
+    fakes["decoder"].responses["/"] = lambda: JSONResponse({"error": "it broke"}, 500)
+    with started(served_fakes, **settings) as gateway:
+        assert gateway.post("/v1/txt2img", json={"prompt": "a red apple", "steps": 2}).status_code == 502
+        job = hand_in(gateway, steps=2)
+        asked = len(fakes["decoder"].requests)
+        wait_until(lambda: len(fakes["decoder"].requests) > asked + 1)
+        assert look(gateway, job)["state"] == "running"
+        fakes["decoder"].responses.clear()
+        assert ended(gateway, job)["state"] == "done"
+
+
+def test_a_job_waits_for_a_stage_no_longer_than_the_setting_says(
+    served_fakes: ServedFakes, settings: dict[str, Any], fakes: Fakes
+) -> None:
+    fakes["decoder"].responses["/"] = lambda: JSONResponse({"error": "it broke"}, 500)
+    with started(served_fakes, **settings, restart_timeout=0) as gateway:
+        job = ended(gateway, hand_in(gateway, steps=2))
+    assert "it broke" in job["error"]["message"]
