@@ -1,5 +1,6 @@
 """The handlers of one process: the stage itself, and those served beside it under their names."""
 
+import time
 from collections.abc import Iterator
 
 from starlette.requests import Request
@@ -11,6 +12,10 @@ from .settings import Settings
 from .stage import Shared, Stage
 from .work import Work
 from .worker import Worker
+
+RETRY_SECONDS, MOST_RETRY_SECONDS = 30.0, 600.0
+"""A disk that was full, or a network that was away, may be well again; each time is twice as long after the
+one before."""
 
 
 class Stages:
@@ -40,6 +45,17 @@ class Stages:
         return self.first
 
     def _load(self) -> None:
+        """Again and again where the first stage fails at what may pass."""
+        self._load_once()
+        pause = RETRY_SECONDS
+        while self.first.may_load_yet:
+            time.sleep(pause)
+            pause = min(2 * pause, MOST_RETRY_SECONDS)
+            for stage in self:
+                stage.readiness.again()
+            self._load_once()
+
+    def _load_once(self) -> None:
         """One after another. All become warm together: until then their thread takes no calls."""
         self.first.load()
         for facade in self.facades:

@@ -103,7 +103,8 @@ def load_handler(folder: Path, report: Report, beside: Handler | None = None) ->
     `report`, and `beside` (the handler that it is served beside), are handed over if the constructor
     names them. Raises whatever the handler raises.
     """
-    sys.path.insert(0, str(folder))
+    if sys.path[:1] != [str(folder)]:
+        sys.path.insert(0, str(folder))
     spec = importlib.util.spec_from_file_location("handler", folder / "handler.py")
     if spec is None or spec.loader is None:
         raise ImportError(f"{folder / 'handler.py'} is not a Python file")

@@ -61,16 +61,20 @@ class Stage:
         self.readiness = Readiness(folder.name)
         self.handler: Handler | None = None
         self.info: dict[str, Any] | None = None
+        self.may_load_yet = False
+        """Whether it failed to load for a reason that may pass."""
         self._folder = folder
 
     def load(self, beside: Handler | None = None) -> None:
         """Construct the handler; where that fails, the server stays up and tells the reason."""
+        self.may_load_yet = False
         try:
             handler = load_handler(self._folder, Reporter(self.readiness.report, self.shared.metrics), beside)
             self.info = _card(handler)
             self.handler = handler
         except BaseException as error:  # even SystemExit
             logger.exception("the handler could not be loaded")
+            self.may_load_yet = isinstance(error, OSError) or getattr(error, "temporary", False)
             self.readiness.failed(describe_fault(error))
 
     def ready(self) -> dict[str, Any]:
@@ -94,8 +98,9 @@ class Stage:
         if state is State.WARM and self.handler is not None:
             return self.handler
         if state is State.FAILED:
+            again = "; it will be tried again" if self.may_load_yet else ""
             raise HTTPException(
-                503, f"the {self.readiness.stage} stage failed to load: {self.readiness.error}"
+                503, f"the {self.readiness.stage} stage failed to load: {self.readiness.error}{again}"
             )
         if state is State.STOPPING:
             raise HTTPException(503, f"the {self.readiness.stage} stage is stopping")

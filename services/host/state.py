@@ -63,6 +63,12 @@ class Readiness:
         """The handler could not be loaded; `error` says why."""
         self._become(State.FAILED, error=error, final=True)
 
+    def again(self) -> None:
+        """It is tried once more; the seconds run from here."""
+        with self._lock:
+            self._began, self._seconds = self._clock(), None
+            self._state, self._error = State.STARTING, None
+
     def stopping(self) -> None:
         """No new request is taken from now on."""
         # A flag without the lock: a signal handler calls this, in a thread that may hold the lock.

@@ -39,6 +39,9 @@ logger = logging.getLogger(__name__)
 class DownloadError(RuntimeError):
     """A file that could not be had; says why and what to do."""
 
+    temporary = True
+    """Whether a later attempt may have it: there may be room, or a network, again."""
+
 
 @dataclass(frozen=True)
 class HubFile:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Bench, Serve, metric, raw_post, wait_until
+from .conftest import Bench, Serve, is_in, metric, raw_post, wait_until
 
 GATED = """
     import threading
@@ -287,3 +287,26 @@ def test_an_answer_announces_what_it_took_and_how_many_others_there_are(serve: S
         assert all(float(milliseconds) >= 0 for _, milliseconds in entries)
     queue = float(answers[1].headers["server-timing"].split(";dur=")[1].split(",")[0])
     assert queue > 0
+
+
+def test_a_handler_that_lacks_what_may_come_is_loaded_once_it_is_there(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.facades.RETRY_SECONDS", 0.2)
+    weights = tmp_path / "weights"
+    source = f"""
+        class EndpointHandler:
+            def __init__(self, path=""):
+                open({str(weights)!r}).close()
+
+            def __call__(self, data):
+                return "made"
+    """
+    client = serve(source, until="failed")
+    response = client.post("/", json={"inputs": "x"})
+    assert response.status_code == 503
+    assert "failed to load" in response.text and "it will be tried again" in response.text
+    weights.touch()
+    wait_until(lambda: is_in(client, "warm"))
+    assert client.get("/ready").json()["error"] is None
+    assert client.post("/", json={"inputs": "x"}).json() == "made"
