@@ -100,7 +100,7 @@ def measure(report: Report, shapes: str, wire: str, clients: int, pictures: int)
 def serving(shapes: str, wire: str) -> Iterator[str]:
     """The address of a gateway in front of the three stages."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        environment = _stand_ins(Path(folder)) if shapes == "full" else {}
+        environment = stand_ins(Path(folder)) if shapes == "full" else {}
         urls = {
             f"{stage.upper()}_URL": stack.enter_context(
                 running_stage(stage, Path(folder) / f"{stage}.log", **environment)
@@ -112,7 +112,7 @@ def serving(shapes: str, wire: str) -> Iterator[str]:
         yield stack.enter_context(running_gateway(log, **urls, **settings)).url
 
 
-def _stand_ins(folder: Path) -> dict[str, str]:
+def stand_ins(folder: Path) -> dict[str, str]:
     for stage in STAGES:
         (folder / stage).mkdir()
         shutil.copy(Path(__file__).with_name("stand_in.py"), folder / stage / "handler.py")
