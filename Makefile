@@ -7,11 +7,12 @@
 #   STAGE, NAMESPACE     which stage becomes an endpoint, and whose (README.md has the rest)
 #   WITHOUT=tests/unit   leaves these tests out of `make test`, where `make check` has run them
 #   TRIPTYCH_KEY         the key of a gateway that asks for one, for make up and make generate
+#   FUZZ_SECONDS=600     how long `make fuzz` is guided by coverage
 #   PROMPT, OUT          what `make generate` draws, and the file that it writes (out/picture.png)
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help up local-packages javascript-clients down logs generate download bundle deploy check check-compose audit sbom test test-parity test-compose test-charts swarm-up swarm-down test-swarm train-tiny lock clean
+.PHONY: help up local-packages javascript-clients down logs generate download bundle deploy check check-compose audit sbom test test-parity test-compose faults fuzz test-charts swarm-up swarm-down test-swarm train-tiny lock clean
 
 export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
@@ -102,13 +103,19 @@ swarm-up: ## Start or update the stack on several machines; on a manager of a Do
 swarm-down: ## Remove it there.
 	@scripts/swarm.sh down
 
+faults: .venv/dev.stamp ## Make every fault in a real stack, and write docs/operations/faults.md (half an hour).
+	$(PYTHON) -m tests.faults
+
+fuzz: .venv/fuzz.stamp ## Look for input that is not refused as it must be; installs Atheris (Linux on x86-64).
+	$(PYTHON) -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
+
 train-tiny: .venv/training.stamp ## Train the built-in model anew (hours; can be stopped and resumed).
 	$(PYTHON) -m training all
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
 	$(COMPILE) $(WITHOUT_KERAS_CV) --universal requirements/dev.in -o requirements/dev.txt
 	compile() { $(COMPILE) -c requirements/dev.txt requirements/$$1.in -o requirements/$$1.txt "$${@:2}"; }; set -e; \
-	for name in gateway stage stage-jax local training audit; do compile $$name --universal $(WITHOUT_KERAS_CV); done; \
+	for name in gateway stage stage-jax local training audit fuzz; do compile $$name --universal $(WITHOUT_KERAS_CV); done; \
 	for name in stage-gpu stage-torch; do \
 		compile $$name --python-platform x86_64-manylinux_2_28 $(WITHOUT_KERAS_CV); done; \
 	compile charts --python-platform x86_64-manylinux_2_28 --override requirements/overrides-charts.txt; \

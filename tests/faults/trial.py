@@ -1,0 +1,74 @@
+"""One fault: clients before it, while it lasts, and until all is well again."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import requests
+
+from tests.faults.client import Accepted, Answer, ask, asking, hand_in, lost
+from tests.faults.stack import STAGES, Stack
+from tests.mortal import Mortal, until
+
+HEAL_SECONDS = 180
+MOST_SECONDS = 60
+"""Nobody waits longer for an answer, of whatever kind."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of a fault: what its client saw, the seconds until all was well without anybody's doing, and
+    which of the jobs that were taken did not become pictures."""
+
+    fault: str
+    answers: list[Answer]
+    healed: float
+    accepted: int
+    lost: list[str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault; `needs` is empty where it can be made here, else what that takes."""
+
+    name: str
+    run: Callable[[Stack], Row]
+    quick: bool = False
+    needs: str = ""
+
+
+def suffer(
+    fault: str,
+    gateway: Mortal,
+    stage: str,
+    begin: Callable[[], object],
+    end: Callable[[], object] = lambda: None,
+    seconds: float = 1.0,
+) -> Row:
+    """Clients ask and hand in jobs before the fault begins, while it lasts, and until all is well again."""
+    accepted = Accepted()
+    hand_in(gateway.url, stage, 1, accepted)
+    with asking(gateway.url, stage) as answers:
+        until(lambda: len(answers) > 0, MOST_SECONDS)
+        before = len(answers)
+        begin()
+        hand_in(gateway.url, stage, 2, accepted)
+        until(lambda: len(answers) > before, MOST_SECONDS)
+        time.sleep(seconds)
+        until(lambda: others_go_on(gateway, stage), HEAL_SECONDS)
+        end()
+        ended = time.monotonic()
+        until(lambda: ask(gateway.url, stage, int(1e6 + time.monotonic())).status == 200, HEAL_SECONDS)
+        healed = time.monotonic() - ended
+    lasting = lost(gateway.url, accepted)
+    return Row(fault, [*answers, *accepted.refused], healed, len(accepted.ids), lasting)
+
+
+def others_go_on(gateway: Mortal, stage: str) -> bool:
+    """Whether the gateway tells how all is, and the stages that nothing was done to are well."""
+    try:
+        found = requests.get(f"{gateway.url}/v1/stages", timeout=15).json()
+    except requests.RequestException:
+        return False
+    well = {one["stage"] for one in found if any(at["state"] == "warm" for at in one["replicas"])}
+    return {*STAGES} - {stage} <= well
