@@ -69,5 +69,6 @@ def go_through(schema: BaseSchema) -> None:
     for operation in operations:
         for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
             with suppress(Unsatisfiable, InvalidArgument):  # a route without parameters has nothing wrong
-                given(operation.as_strategy(generation_mode=mode))(brief(ask))()
+                strategy = operation.as_strategy(generation_mode=mode)
+                brief(given(strategy)(lambda case: ask(case)))()  # a function can be decorated once
     assert asked == {operation.label for operation in operations} != set()
