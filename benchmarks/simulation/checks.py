@@ -49,8 +49,8 @@ def short_among_long(calls: dict[int, float]) -> list[float]:
             seconds.append(env.now - began)
 
     for _ in range(LONG_CLIENTS):
-        env.process(long())  # type: ignore[arg-type]
-    env.run(env.process(short()))  # type: ignore[arg-type]
+        env.process(long())
+    env.run(env.process(short()))
     return seconds
 
 
