@@ -7,9 +7,10 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+from starlette.testclient import TestClient
 
 import gateway.settings
-import host.metrics
+import host.app
 import host.settings
 from triptych.selection import SETTINGS
 
@@ -214,7 +215,8 @@ def test_keda_counts_what_the_stages_show(full: Manifests) -> None:
     (trigger,) = scaled["spec"]["triggers"]
     assert trigger["type"] == "prometheus"
     assert set(trigger["metadata"]) == {"serverAddress", "query", "threshold"}
-    shown = host.metrics.Metrics(lambda: 0, lambda: 0).text().decode()
+    stage = host.app.create_app(host.settings.Settings(stage="diffusion"))
+    shown = TestClient(stage).get("/metrics").text
     pattern = r'sum\((\w+)\{namespace="drawing",pod=~"([^"]+)"\}\)'
     found = re.findall(pattern, trigger["metadata"]["query"])
     assert [metric for metric, _ in found] == ["inf_queue_size", "inf_batch_current_size"]

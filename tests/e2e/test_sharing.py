@@ -9,7 +9,8 @@ import requests
 
 from tests.conftest import StageUrl
 from tests.e2e.pictures import opened, picture
-from tests.e2e.test_jobs import LONG, SECRET, STAGES, Gateway, events, receiver, same, started, until
+from tests.e2e.test_jobs import LONG, SECRET, STAGES, Gateway, events, receiver, same, started
+from tests.mortal import until
 from tests.redis_server import running_redis
 
 

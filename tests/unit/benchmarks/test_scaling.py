@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import page, scaling
+from benchmarks import page, plot, scaling
 
 RECORD = {"waits": [1.0, 2.0, 3.0], "seconds": 20.0, "clients": 12, "shares": [2, 1], "load": 0.5}
 
@@ -33,8 +33,8 @@ def test_the_table_compares_with_one_replica_and_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(page, "RESULTS", tmp_path)
-    monkeypatch.setattr(scaling.page, "fill", lambda name, filled: written.append(filled))
-    monkeypatch.setattr(scaling.plot, "lines", lambda *arguments: None)
+    monkeypatch.setattr(page, "fill", lambda name, filled: written.append(filled))
+    monkeypatch.setattr(plot, "lines", lambda *arguments: None)
     written: list[str] = []
     twice = RECORD | {"waits": RECORD["waits"] * 2}  # type: ignore[operator]
     scaling.write({"elsewhere/1": RECORD, "elsewhere/2": twice})

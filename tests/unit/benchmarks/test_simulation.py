@@ -66,7 +66,7 @@ def test_the_same_seed_is_the_same_fleet() -> None:
 def test_it_is_productions_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = {"replica": 0, "riding": 0}
     for module, name in ((benchmarks.simulation.fleet, "replica"), (benchmarks.simulation.engine, "riding")):
-        real = module.choose  # type: ignore[attr-defined]
+        real = module.choose
 
         def counted(*arguments: object, real: object = real, name: str = name) -> object:
             chosen[name] += 1

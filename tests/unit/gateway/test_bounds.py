@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 
 from gateway.app import create_app
-from gateway.logs import JsonLines
+from gateway.logs import Lines
 from gateway.server import serving
 from gateway.settings import Settings
 from tests.unit.gateway.conftest import Fakes, ServedFakes, clean
@@ -207,7 +207,7 @@ def test_nothing_of_a_request_begins_a_line_of_the_log(
         gateway.get("/nowhere%0a%7B%22level%22%3A%22forged%22%7D%1b%5b2J" + "x" * 1000)
         wait_until(lambda: any(record.name == "gateway.access" for record in caplog.records))
     record = next(record for record in caplog.records if record.name == "gateway.access")
-    line = JsonLines().format(record)
+    line = Lines().format(record)
     assert "\n" not in line and "\x1b" not in line and len(line) < 1000
     assert json.loads(line)["path"].startswith("/nowhere\n")
 

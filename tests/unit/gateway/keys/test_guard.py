@@ -13,7 +13,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from webuiapi import WebUIApi
 
 from gateway.keys.key import line_of
-from gateway.logs import JsonLines
+from gateway.logs import Lines
 from tests.unit.gateway.conftest import Fakes, StartGateway
 from tests.unit.gateway.fakes import wait_until
 
@@ -152,7 +152,7 @@ def test_the_log_has_names_and_no_keys(guarded: httpx.Client, caplog: pytest.Log
         for token in (ANN, "triptych_of-eve"):
             guarded.post("/v1/txt2img", json=PROMPT, headers=bearer(token))
         wait_until(lambda: len([one for one in caplog.records if one.name == "gateway.access"]) >= 2)
-    lines = [JsonLines().format(record) for record in caplog.records]
+    lines = [Lines().format(record) for record in caplog.records]
     assert any('"key": "ann"' in line for line in lines)
     assert not any(ANN in line or "of-eve" in line for line in lines)
 
