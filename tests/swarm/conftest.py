@@ -42,7 +42,7 @@ class Swarm:
             "TEXT_ENCODER_REPLICAS": "2",
             "DECODER_REPLICAS": "2",
         }
-        return sh("make", "-C", ROOT, "swarm-up", **common, **environment)
+        return sh("make", "-C", ROOT, "swarm-up", GATEWAY_KEYS="none", **common, **environment)
 
     def replicas(self) -> dict[str, str]:
         """How many of each service there are, of how many."""
