@@ -1,6 +1,7 @@
 """How many pictures are under way at a time, and whose turn it is."""
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from .errors import Overloaded
 from .metrics import Metrics
 
 RETRY_AFTER = 2
+"""Where no request has shown yet how long one takes."""
+MOST_RETRY_AFTER = 60
+SMOOTHING = 0.2
 GRACE_SECONDS = 1.0
 """So much later than it was told to may a client come again and still find its place."""
 
@@ -29,24 +33,30 @@ class Admission:
         self._jobs_inside = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._kept_until = 0.0
+        self._seconds: float | None = None
+        self._expected: deque[float] = deque(maxlen=10_000)
+        """When those are to come again who were told to."""
 
     @contextmanager
     def permit(self) -> Iterator[None]:
         """A request's. Raises Overloaded where the limit is reached."""
         self._metrics.admission("request", self._inside < self._limit)
         if self._inside >= self._limit:
+            seconds = self._retry_after()
             if self._jobs_inside * 2 > self._limit:
-                self._keep_a_place()
+                self._keep_a_place(seconds)
             raise Overloaded(
                 f"The gateway has {self._limit} requests and jobs under way and takes no more. Try again in "
-                f"{RETRY_AFTER} s, raise MAX_CONCURRENT_REQUESTS, or have it wait: POST /v1/jobs.",
-                retry_after=RETRY_AFTER,
+                f"{seconds} s, raise MAX_CONCURRENT_REQUESTS, or have it wait: POST /v1/jobs.",
+                retry_after=seconds,
             )
         self._kept_until = 0.0
         self._change(1)
+        began = time.monotonic()
         try:
             yield
         finally:
+            self._learn(time.monotonic() - began)
             self._change(-1)
 
     async def turn(self) -> ExitStack:
@@ -62,16 +72,33 @@ class Admission:
             else:
                 self._waiting.remove(turn)
             raise
-        inside = ExitStack()
+        began, inside = time.monotonic(), ExitStack()
         inside.callback(self._leave)
+        inside.callback(lambda: self._learn(time.monotonic() - began))
         return inside
 
     @property
     def _place_is_kept(self) -> bool:
         return time.monotonic() < self._kept_until
 
-    def _keep_a_place(self) -> None:
-        seconds = RETRY_AFTER + GRACE_SECONDS
+    def _retry_after(self) -> int:
+        """Seconds until there will be a place, after those who were told so before have come for theirs."""
+        if self._seconds is None:
+            return RETRY_AFTER
+        now = time.monotonic()
+        while self._expected and self._expected[0] < now:
+            self._expected.popleft()
+        seconds = math.ceil(self._seconds * (len(self._expected) + 1) / self._limit)
+        seconds = max(1, min(seconds, MOST_RETRY_AFTER))
+        self._expected.append(now + seconds)
+        return seconds
+
+    def _learn(self, seconds: float) -> None:
+        before = seconds if self._seconds is None else self._seconds
+        self._seconds = (1 - SMOOTHING) * before + SMOOTHING * seconds
+
+    def _keep_a_place(self, retry_after: int) -> None:
+        seconds = retry_after + GRACE_SECONDS
         self._kept_until = time.monotonic() + seconds
         asyncio.get_running_loop().call_later(seconds, self._let_in)
 

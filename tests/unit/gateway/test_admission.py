@@ -46,6 +46,28 @@ def test_requests_and_jobs_share_the_places() -> None:
     run(script())
 
 
+def test_who_is_refused_is_told_when_there_will_be_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+
+    def refused(admission: Admission) -> int | None:
+        with pytest.raises(Overloaded) as told:
+            enter(admission)
+        return told.value.retry_after
+
+    admission = Admission(2, Metrics())
+    inside = [enter(admission), enter(admission)]
+    now[0] += 10
+    inside.pop().close()
+    inside.append(enter(admission))
+    assert [refused(admission) for _ in range(4)] == [5, 10, 15, 20]
+    now[0] += 12
+    assert refused(admission) == 15
+    assert max(refused(admission) or 0 for _ in range(50)) == 60
+    for request in inside:
+        request.close()
+
+
 def test_jobs_are_let_in_as_they_came() -> None:
     async def script() -> None:
         admission, order = Admission(1, Metrics()), list[int]()
