@@ -163,7 +163,7 @@ def test_a_batch_that_would_take_half_the_memory_is_not_tried(monkeypatch: pytes
 
     def measure(form: Form, rows: int) -> None:
         block = np.ones(rows * 2**20, np.uint8)
-        time.sleep(0.03)
+        time.sleep(0.1)
         del block
 
     model.measure = measure  # type: ignore[method-assign]

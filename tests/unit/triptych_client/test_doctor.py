@@ -182,7 +182,7 @@ def test_what_a_stage_says_of_its_queue_memory_and_programs_is_looked_at(
 
 
 def test_jobs_that_failed_are_told(start_gateway: StartGateway, fakes: Fakes, capsys: Capture) -> None:
-    gateway = start_gateway(stage_attempts=1)
+    gateway = start_gateway(stage_attempts=1, restart_timeout=0)
     fakes["diffusion"].responses["/"] = lambda: JSONResponse({"error": "no memory"}, 500)
     job = gateway.post("/v1/jobs", json={"kind": "txt2img", "request": {"prompt": "x"}}).json()
     gateway.get(f"/v1/jobs/{job['id']}/events")

@@ -200,7 +200,7 @@ def test_what_only_the_stages_can_tell_ends_the_job(gateway: httpx.Client) -> No
 
 def test_a_stage_that_fails_is_named_in_the_jobs_error(start_gateway: StartGateway, fakes: Fakes) -> None:
     fakes["decoder"].plain, fakes["decoder"].responses["/"] = True, cold
-    gateway = start_gateway(stage_attempts=1)
+    gateway = start_gateway(stage_attempts=1, restart_timeout=0)
     job = ended(gateway, hand_in(gateway))
     assert (job["error"]["type"], job["error"]["stage"]) == ("StageUnavailable", "decoder")
     assert gateway.get(job["links"]["result"]).status_code == 503
