@@ -1,6 +1,7 @@
 """keras-cv's StableDiffusion and StableDiffusionV2 against ours: the full models, random weights, same noise.
 
-Ours on every Keras backend that is installed, keras-cv's on TensorFlow.
+Ours on every Keras backend that PARITY_BACKENDS names (all, unless it is set) and that is installed,
+keras-cv's on TensorFlow.
 """
 
 import os
@@ -18,8 +19,8 @@ from tests.checkpoint_files import make_keras_h5
 from tests.parity.pictures import PARTS, REQUESTS, Picture
 from tests.running import inherited_environment
 
-BACKENDS = ("tensorflow", "openvino", "jax", "torch")
-DEFAULTS = BACKENDS[:2]
+DEFAULTS = ("tensorflow", "openvino")
+BACKENDS = os.environ.get("PARITY_BACKENDS", "tensorflow openvino jax torch").split()
 
 
 @pytest.fixture(scope="module", params=REQUESTS)
