@@ -3,7 +3,7 @@
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,14 +41,17 @@ class Collector:
     url: str
     spans: list[Span] = field(default_factory=list)
 
-    def trace(self, id: str, *names: str) -> list[Span]:
-        """The spans of a trace, by their beginning, once those of these names are among them."""
+    def trace(self, id: str, *names: str, of: Sequence[str] = ()) -> list[Span]:
+        """The spans of a trace, by their beginning, once those of these names are among them, and all that
+        these stages have: each process sends its own when it likes."""
         until = time.monotonic() + WAIT_SECONDS
         while True:
             found = sorted((span for span in self.spans if span.trace == id), key=lambda span: span.began)
-            if {span.name for span in found} >= set(names):
+            missing = {*names, *(f"triptych-{stage}" for stage in of)} - {span.name for span in found}
+            missing -= {span.service for span in found if span.kind == "SERVER"}
+            if not missing:
                 return found
-            assert time.monotonic() < until, f"no {set(names) - {span.name for span in found}} in {found}"
+            assert time.monotonic() < until, f"no {missing} in {found}"
             time.sleep(0.02)
 
     @property

@@ -6,8 +6,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 
 from ..settings import Settings
 from .archive import open_archive
-from .server import Server
-from .shared import open_shared
 from .store import Limits, Store
 
 logger = logging.getLogger(__name__)
@@ -30,6 +28,10 @@ def choose_store(settings: Settings, looks: bool = False) -> AbstractAsyncContex
     gateway uses it."""
     limits = Limits(settings.jobs_queue, settings.jobs_bytes, settings.jobs_keep_seconds)
     if settings.jobs_url:
+        # The client loads OpenTelemetry's SDK where that is installed, which is for those alone who use it.
+        from .server import Server
+        from .shared import open_shared
+
         server = Server(settings.jobs_url, settings.jobs_password)
         return open_shared(server, limits, settings.jobs_lease_seconds)
     return open_archive(settings.jobs_dir, limits, looks)

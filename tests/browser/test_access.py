@@ -98,7 +98,7 @@ def test_the_page_is_as_wide_as_a_phone(open_studio: OpenStudio) -> None:
 
 def test_the_keys_are_listed(studio: Studio) -> None:
     studio.press("Keys")
-    dialog = studio.find("dialog")
+    dialog = studio.find("#keys")
     assert dialog.is_displayed()
     assert "Cancel what is being made" in dialog.text
     studio.press("Close")

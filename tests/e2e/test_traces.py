@@ -36,7 +36,7 @@ def only(spans: list[Span], name: str) -> Span:
 def test_a_picture_is_one_trace_with_the_answers_evidence(gateway_url: str, collector: Collector) -> None:
     parent = Parent()
     answer = draw(gateway_url, parent, seed=815)
-    spans = collector.trace(parent.trace, "POST /v1/txt2img", "compute", "stage decoder")
+    spans = collector.trace(parent.trace, "POST /v1/txt2img", of=PATH)
     request = only(spans, "POST /v1/txt2img")
     assert (request.parent, request.kind, request.service) == (parent.span, "SERVER", "triptych-gateway")
     generate = only(children(spans, request), "generate")
@@ -60,7 +60,7 @@ def test_the_trace_says_what_was_kept_and_how_a_batch_was_shared(
     gateway_url: str, collector: Collector
 ) -> None:
     def computed(parent: Parent, stage: str) -> dict[str, Any]:
-        spans = collector.trace(parent.trace, "POST /v1/txt2img", "stage decoder")
+        spans = collector.trace(parent.trace, "POST /v1/txt2img", of=PATH)
         return next(
             span.attributes
             for span in spans

@@ -1,6 +1,7 @@
 """Whose turn it is: requests that are refused, jobs that wait."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from contextlib import ExitStack
 from typing import Any
@@ -48,7 +49,7 @@ def test_requests_and_jobs_share_the_places() -> None:
 
 def test_who_is_refused_is_told_when_there_will_be_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     def refused(admission: Admission) -> int | None:
         with pytest.raises(Overloaded) as told:
