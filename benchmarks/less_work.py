@@ -24,11 +24,12 @@ FEWER_STEPS = {"num_steps": 9, "schedule": "karras"}
 GUIDED_PART = {"guidance_start": 0.0, "guidance_end": 0.75}
 DEEP = {"deep_interval": 2}
 WAYS: dict[str, dict[str, Any]] = {
-    "25 steps of ddim": {},
-    "guidance in the first three quarters": GUIDED_PART,
-    "guidance in the middle half": {"guidance_start": 0.25, "guidance_end": 0.75},
-    "deep features of every second call": DEEP,
-    "deep features of every third call": {"deep_interval": 3},
+    "25 steps of ddim": {"num_steps": 25},
+    "13 steps of ddim, the default": {},
+    "the same, guidance in the first three quarters": GUIDED_PART,
+    "the same, guidance in the middle half": {"guidance_start": 0.25, "guidance_end": 0.75},
+    "the same, deep features of every second call": DEEP,
+    "the same, deep features of every third call": {"deep_interval": 3},
     "9 steps, karras": FEWER_STEPS,
     "9 steps, karras, and guidance in the first three quarters": {**FEWER_STEPS, **GUIDED_PART},
     "all three": {**FEWER_STEPS, **GUIDED_PART, **DEEP},

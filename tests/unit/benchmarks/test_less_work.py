@@ -29,10 +29,10 @@ def test_the_table_says_what_is_spared_and_whether_it_costs(
     monkeypatch.setattr(page, "RESULTS", tmp_path)
     monkeypatch.setattr(page.fill, "__defaults__", (readme,))
     poor = {**DEEP, "share": 0.5}
-    write({BASELINE: WHOLE, "deep features of every second call": DEEP, "all three": poor}, 100)
+    write({BASELINE: WHOLE, "the same, deep features of every second call": DEEP, "all three": poor}, 100)
     text = readme.read_text()
     assert f"| {BASELINE} | 1.00 | 0.900 | yes |" in text
-    assert "| deep features of every second call | 0.625 | 0.890 | yes |" in text
+    assert "| the same, deep features of every second call | 0.625 | 0.890 | yes |" in text
     assert "| all three | 0.625 | 0.500 | no |" in text
     assert "| 9 steps, karras | not measured |" in text
 
