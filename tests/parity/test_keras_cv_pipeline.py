@@ -51,7 +51,6 @@ def expected(folder: Path, version: str) -> list[Picture]:
 
 def made(who: str, folder: Path, version: str, backend: str, count: int) -> list[Picture]:
     own = {"KERAS_BACKEND": backend, "WEIGHTS_DIR": str(folder), "CUDA_VISIBLE_DEVICES": ""}
-    own["BATCH_ROWS"] = "1"  # as keras-cv calls its UNet; another batch size is another program to compile
     result = subprocess.run(
         [sys.executable, "-m", "tests.parity.pictures", who, str(folder), version, str(count)],
         env={**inherited_environment(), **own, "HF_HUB_OFFLINE": "1"},
