@@ -45,7 +45,10 @@ class Metrics:
         )
         self.jobs_bytes = self._gauge("jobs_bytes", "Bytes that jobs take, of JOBS_BYTES.")
         self.jobs_bytes_limit = self._gauge("jobs_bytes_limit", "JOBS_BYTES.")
-        self.jobs_disk_free = self._gauge("jobs_disk_free_bytes", "Bytes that are free where jobs are kept.")
+        self.jobs_disk_free = self._gauge(
+            "jobs_disk_free_bytes",
+            "Bytes that are free where jobs are kept; infinite where that is a server without a limit.",
+        )
 
     def watch(self, collector: Collector) -> None:
         """Have it asked whenever somebody asks for the metrics."""

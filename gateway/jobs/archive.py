@@ -29,6 +29,7 @@ RETRY_AFTER = 60
 ROOM_SECONDS = 60.0
 """So long what became of a job waits for room on a disk that is full."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
+SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -49,7 +50,16 @@ class Archive:
         self._notifying: set[str] = set()
 
     async def add(self, record: Record, request: bytes) -> Record:
-        added = await self._do(self._add, record, request)
+        try:
+            added = await self._do(self._add, record, request)
+        except OSError as error:
+            if not _is_full(error):
+                raise
+            raise Overloaded(
+                "There is no room for the job: the disk of JOBS_DIR is full. Try again later, or make room "
+                "there; an answer that waits, as of POST /v1/txt2img, needs none.",
+                retry_after=RETRY_AFTER,
+            ) from None
         self._move(record.id)
         return added
 
@@ -89,7 +99,7 @@ class Archive:
     async def take(self) -> Record | None:
         try:
             taken = await self._do(self._take)
-        except sqlite3.OperationalError as error:
+        except OSError as error:
             if not _is_full(error):
                 raise
             raise StoreUnavailable(
@@ -176,8 +186,14 @@ class Archive:
     async def _do(
         self, call: Callable[Parameters, Result], *values: Parameters.args, **named: Parameters.kwargs
     ) -> Result:
+        """In the thread. A full disk is an OSError, whoever found it full."""
         running = asyncio.get_running_loop().run_in_executor(self._thread, lambda: call(*values, **named))
-        return await running
+        try:
+            return await running
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in SQLITE_FULL:
+                raise
+            raise OSError(errno.ENOSPC, "the disk of JOBS_DIR is full") from error
 
     def _move(self, id: str) -> None:
         """Somebody came, or left, or is elsewhere in the line."""
@@ -198,11 +214,9 @@ class Archive:
         try:
             self._folder.write(record.id, REQUEST, request)
             self._table.add(added)
-        except (OSError, sqlite3.OperationalError) as error:
+        except BaseException:
             self._folder.remove(record.id)
-            if not _is_full(error):
-                raise
-            raise full_disk() from None
+            raise
         return added
 
     def _take(self) -> Record | None:
@@ -248,18 +262,7 @@ class Archive:
             size -= record.size
 
 
-def full_disk() -> Overloaded:
-    return Overloaded(
-        "There is no room for the job: the disk of JOBS_DIR is full. Try again later, or make room there; an "
-        "answer that waits, as of POST /v1/txt2img, needs none.",
-        retry_after=RETRY_AFTER,
-    )
-
-
 def _is_full(error: BaseException) -> bool:
-    """Whether this is how a full disk shows."""
-    if isinstance(error, sqlite3.OperationalError):
-        return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
     return isinstance(error, OSError) and error.errno in FULL
 
 

@@ -27,6 +27,7 @@ MAX_RUNS = 5
 PAUSE_SECONDS = 1.0
 """Before a store that was not there is asked again."""
 MOST_CONTEXTS = 10_000
+"""Of jobs that wait; another gateway may take them, and nobody says so here."""
 
 
 class Line:

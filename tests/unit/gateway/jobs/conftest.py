@@ -14,6 +14,7 @@ from gateway.jobs.server import Server
 from gateway.jobs.shared import open_shared
 from gateway.jobs.store import Limits, Store
 from tests.redis_server import RedisServer, running_redis
+from tests.unit.gateway.streams import StreamingStage
 
 Result = TypeVar("Result")
 LEASE_SECONDS = 1.0
@@ -60,3 +61,9 @@ def opening(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
         shared: Opening = request.getfixturevalue("shared")
         return shared
     return Opening(lambda limits: open_archive(str(tmp_path), limits))
+
+
+@pytest.fixture
+def stage() -> StreamingStage:
+    """One that takes long enough to be watched, stopped and left."""
+    return StreamingStage("diffusion", pause=0.05)

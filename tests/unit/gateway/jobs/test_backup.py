@@ -130,11 +130,6 @@ def test_another_file_is_refused(tmp_path: Path, how: str, said: str) -> None:
 
 
 @pytest.fixture
-def stage() -> StreamingStage:
-    return StreamingStage("diffusion", pause=0.05)
-
-
-@pytest.fixture
 def settings(fakes: Fakes, stage: StreamingStage) -> Iterator[dict[str, Any]]:
     with serving(stage.app()) as url:
         yield {"diffusion_url": url, "max_concurrent_requests": 1}

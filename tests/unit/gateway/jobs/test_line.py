@@ -23,11 +23,6 @@ from tests.unit.gateway.streams import StreamingStage
 
 
 @pytest.fixture
-def stage() -> StreamingStage:
-    return StreamingStage("diffusion", pause=0.05)
-
-
-@pytest.fixture
 def settings(fakes: Fakes, stage: StreamingStage, tmp_path: Path) -> Iterator[dict[str, Any]]:
     with serving(stage.app()) as url:
         yield {"diffusion_url": url, "jobs_dir": str(tmp_path / "jobs"), "max_concurrent_requests": 1}

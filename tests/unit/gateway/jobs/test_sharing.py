@@ -20,11 +20,6 @@ from tests.unit.gateway.streams import StreamingStage
 
 
 @pytest.fixture
-def stage() -> StreamingStage:
-    return StreamingStage("diffusion", pause=0.05)
-
-
-@pytest.fixture
 def settings(fakes: Fakes, stage: StreamingStage) -> Iterator[dict[str, Any]]:
     with serving(stage.app()) as url:
         yield {"diffusion_url": url, "max_concurrent_requests": 1, "jobs_lease_seconds": 1}
