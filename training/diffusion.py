@@ -1,105 +1,75 @@
-"""The text encoder and the UNet, trained together on the pictures' latents."""
+"""The text encoder and the UNet, trained together on the latents of ever new pictures."""
 
 from __future__ import annotations
 
-import random
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
-from rich.progress import track
 
-from training.captions import Subject, varied_caption
-from training.data import load
-from training.latents import load_latents
-from training.optimizer import muon
+from training import latents, optimizer
 from training.paths import RUNS
-from training.session import Checkpoint, Session, cosine, run
+from training.render import Artwork, render
+from training.scale import SCALE
+from training.session import Checkpoint, Session, cosine, fill, values_of
+from training.stream import WORDINGS, Examples, ahead, draw
 from training.vocabulary import compact, used_tokens, whole_table
 from triptych.engine.unet import timestep_embedding
 from triptych.models import kerascv, tiny
 from triptych.tokenizer import encode
 
-BATCH = 96
 PEAK_RATE = 2e-3
-CAPTIONS_EACH = 3
+AVERAGING = 0.999
+WEIGHT_DECAY = 0.01
 DROPPED = 0.1
-UNKNOWN_TOKENS = 0.015
-UNKNOWN_INSERTED = 0.15
+UNKNOWN_TOKENS = 0.01
 SNR_GAMMA = 5.0
 CHECKPOINT = Checkpoint(RUNS / "diffusion.npz")
 
 
-class TextToNoise(keras.Model):
-    """Tokens, positions, a noisy latent and a timestep embedding to the noise."""
+class Models(NamedTuple):
+    """What is trained."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.text_encoder = tiny.text_encoder(len(used_tokens()) + 1)
-        self.diffusion = tiny.diffusion_model()
-
-    def call(self, inputs: tuple[Any, ...]) -> Any:
-        tokens, positions, latent, embedding = inputs
-        return self.diffusion([latent, embedding, self.text_encoder([tokens, positions])])
+    text_encoder: keras.Model
+    diffusion: keras.Model
 
 
-class Captions:
-    """Captions as indices into the used tokens, with what is done to them in training."""
+class Pool(NamedTuple):
+    """Latents, float16 (n, 16, 16, 4), and captions, int16 (n, 2, 77), of the newest pictures; `drawn` is
+    how many were drawn so far. The oldest make room."""
 
-    def __init__(self, subjects: list[Subject], rng: np.random.Generator) -> None:
-        self.rng = rng
-        self.empty = compact(encode(""))
-        self.unknown = len(used_tokens())
-        words = random.Random(int(rng.integers(2**31)))
-        self.tokens = np.stack(
-            [
-                np.stack([compact(encode(varied_caption(subject, words))) for _ in range(CAPTIONS_EACH)])
-                for subject in track(subjects, "Writing captions")
-            ]
-        )
-
-    def draw(self, chosen: np.ndarray) -> np.ndarray:
-        """A caption for each chosen subject, int32 (n, 77); some emptied, some with unknown words."""
-        wording = self.rng.integers(0, CAPTIONS_EACH, len(chosen))
-        tokens: np.ndarray = self.tokens[chosen, wording].astype(np.int32)
-        words = (tokens != self.empty[0]) & (tokens != self.empty[1])
-        tokens[words & (self.rng.random(tokens.shape) < UNKNOWN_TOKENS)] = self.unknown
-        for row in np.flatnonzero(self.rng.random(len(tokens)) < UNKNOWN_INSERTED):
-            place = self.rng.integers(1, words[row].sum() + 2)
-            extra = [self.unknown] * self.rng.integers(1, 3)
-            tokens[row] = np.insert(tokens[row], place, extra)[: tiny.MAX_TOKENS]
-        tokens[self.rng.random(len(tokens)) < DROPPED] = self.empty
-        return tokens
+    latents: jax.Array
+    tokens: jax.Array
+    drawn: jax.Array
 
 
-class Batches(keras.utils.PyDataset):
-    """Random batches of captions and noisy latents, the noise, and min-SNR weights; 100 to an epoch."""
+class State(NamedTuple):
+    """What a step changes and a checkpoint keeps."""
 
-    def __init__(self, latents: np.ndarray, captions: Captions, batch: int = BATCH) -> None:
-        super().__init__()
-        self.latents = latents
-        self.captions = captions
-        self.batch = batch
-        self.rng = captions.rng
-        self.alphas = np.array(kerascv.ALPHAS_CUMPROD, np.float32)
-        self.embeddings = np.concatenate([timestep_embedding(t) for t in range(len(self.alphas))])
-        self.weights = min_snr_weights(self.alphas)
-        self.positions = np.tile(np.arange(tiny.MAX_TOKENS, dtype=np.int32), (batch, 1))
+    values: list[jax.Array]
+    average: list[jax.Array]
+    optimizer: optimizer.State
+    key: jax.Array
 
-    def __len__(self) -> int:
-        return 100
 
-    def __getitem__(self, index: int) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
-        chosen = self.rng.integers(0, len(self.latents), self.batch)
-        latents = self.latents[chosen].astype(np.float32)
-        noise = self.rng.standard_normal(latents.shape, np.float32)
-        # One timestep from each of as many equal parts of the range: less chance in a batch.
-        spread = (self.rng.permutation(self.batch) + self.rng.random(self.batch)) / self.batch
-        steps = (spread * len(self.alphas)).astype(int)
-        alpha = self.alphas[steps][:, None, None, None]
-        noisy = np.sqrt(alpha) * latents + np.sqrt(1 - alpha) * noise
-        inputs = (self.captions.draw(chosen), self.positions, noisy, self.embeddings[steps])
-        return inputs, noise, self.weights[steps][:, None, None]
+class Tables(NamedTuple):
+    """By timestep: alpha products, sinusoidal embeddings and loss weights; and the empty caption."""
+
+    alphas: jax.Array
+    embeddings: jax.Array
+    weights: jax.Array
+    empty: jax.Array
+
+
+def tables() -> Tables:
+    """Those of Stable Diffusion's schedule, for steps of `min_snr_weights`."""
+    alphas = np.array(kerascv.ALPHAS_CUMPROD, np.float32)
+    embeddings = np.concatenate([timestep_embedding(t) for t in range(len(alphas))])
+    parts = (alphas, embeddings, min_snr_weights(alphas), compact(encode("")))
+    return Tables(*(jax.device_put(part) for part in parts))
 
 
 def min_snr_weights(alphas: np.ndarray) -> np.ndarray:
@@ -110,39 +80,148 @@ def min_snr_weights(alphas: np.ndarray) -> np.ndarray:
     return normalised
 
 
-def build() -> TextToNoise:
-    """A new model, compiled; each residual branch of the UNet starts as nothing."""
-    model = TextToNoise()
-    for layer in model.diffusion.layers:
+def build() -> Models:
+    """New models; each residual branch of the UNet starts as nothing."""
+    models = Models(tiny.text_encoder(len(used_tokens()) + 1), tiny.diffusion_model())
+    for layer in models.diffusion.layers:
         if isinstance(layer, kerascv.ResBlock):
             _silence(layer.exit_flow[-1])
         if isinstance(layer, kerascv.SpatialTransformer):
             _silence(layer.proj2)
-    _silence(model.diffusion.get_layer("exit"))
-    table = model.text_encoder.get_layer("embedding").token_embedding.embeddings
+    _silence(models.diffusion.get_layer("exit"))
+    table = models.text_encoder.get_layer("embedding").token_embedding.embeddings
     table.assign(keras.random.normal(table.shape, stddev=0.3, seed=1))
-    model.compile(optimizer=muon(ema_momentum=0.998, weight_decay=0.01), loss="mse", jit_compile=False)
-    return model
+    return models
 
 
 def train(minutes: float) -> None:
     """Train for so many minutes in all, counting those of earlier runs."""
-    captions = Captions(load().subjects, np.random.default_rng())
-    batches = Batches(load_latents(), captions)
-    # As for the autoencoder. XLA would take minutes to compile Muon on all the convolutions.
     keras.config.set_dtype_policy("mixed_bfloat16")
-    run(build(), batches, Session(CHECKPOINT, minutes, cosine(PEAK_RATE, flat=0.4), warmup=100))
+    models = build()
     keras.config.set_dtype_policy("float32")
+    image_encoder = latents.codec().image_encoder
+    artwork, table = Artwork.load(), tables()
+    with ahead(draw, SCALE.fresh) as batches:
+        pool = _filled(image_encoder, artwork, batches)
+
+        def advance(state: State, rate: float) -> tuple[State, jax.Array]:
+            nonlocal pool
+            state, pool, loss = _step(models, image_encoder, artwork, table, state, pool, next(batches), rate)
+            return state, loss
+
+        Session(CHECKPOINT, minutes, cosine(PEAK_RATE, flat=0.4)).run(start(models), advance)
 
 
-def trained() -> tuple[keras.Model, keras.Model]:
+def start(models: Models) -> State:
+    """The state before the first step."""
+    values = values_of(*models)
+    average = [jnp.array(value) for value in values]
+    return State(
+        values, average, optimizer.start(values, _muon(models)), jax.random.key_data(jax.random.key(2))
+    )
+
+
+def _filled(image_encoder: keras.Model, artwork: Artwork, batches: Any) -> Pool:
+    """A pool with its first quarter drawn: the rest comes while training."""
+    shape = (SCALE.pool, *tiny.LATENT_SHAPE)
+    tokens = jnp.zeros((SCALE.pool, WORDINGS, tiny.MAX_TOKENS), jnp.int16)
+    pool = Pool(jnp.zeros(shape, jnp.float16), tokens, jnp.zeros((), jnp.int32))
+    add = jax.jit(partial(_added, image_encoder), donate_argnums=1)
+    for _ in range(SCALE.pool // SCALE.fresh // 4):
+        pool = add(artwork, pool, next(batches))
+    return pool
+
+
+def _added(image_encoder: keras.Model, artwork: Artwork, pool: Pool, new: Examples) -> Pool:
+    moments = image_encoder.stateless_call(values_of(image_encoder), [], render(artwork, new.layouts))[0]
+    at = pool.drawn % len(pool.latents)
+    put = jax.lax.dynamic_update_slice_in_dim
+    return Pool(
+        put(pool.latents, moments.astype(jnp.float16), at, 0),
+        put(pool.tokens, jnp.asarray(new.tokens), at, 0),
+        pool.drawn + len(new.tokens),
+    )
+
+
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=(4, 5))
+def _step(
+    models: Models,
+    image_encoder: keras.Model,
+    artwork: Artwork,
+    table: Tables,
+    state: State,
+    pool: Pool,
+    new: Examples,
+    rate: float,
+) -> tuple[State, Pool, jax.Array]:
+    pool = _added(image_encoder, artwork, pool, new)
+    key, batch_key = jax.random.split(jax.random.wrap_key_data(state.key))
+    batch = _batch(table, pool, batch_key)
+    loss, gradients = jax.value_and_grad(partial(_loss, models))(state.values, batch)
+    values, moved = optimizer.step(
+        state.values, gradients, state.optimizer, _muon(models), rate, WEIGHT_DECAY
+    )
+    share = jnp.minimum(AVERAGING, (1 + moved.steps) / (10 + moved.steps))
+    average = [share * a + (1 - share) * v for a, v in zip(state.average, values, strict=True)]
+    return State(values, average, moved, jax.random.key_data(key)), pool, loss
+
+
+class Batch(NamedTuple):
+    """Captions, noisy latents, timestep embeddings, the noise and the weights of its error."""
+
+    tokens: jax.Array
+    noisy: jax.Array
+    embeddings: jax.Array
+    noise: jax.Array
+    weights: jax.Array
+
+
+def _batch(table: Tables, pool: Pool, key: jax.Array) -> Batch:
+    count = SCALE.latent_batch
+    keys = jax.random.split(key, 6)
+    chosen = jax.random.randint(keys[0], (count,), 0, jnp.minimum(pool.drawn, len(pool.latents)))
+    wording = jax.random.randint(keys[1], (count,), 0, WORDINGS)
+    tokens = pool.tokens[chosen, wording].astype(jnp.int32)
+    words = (tokens != table.empty[0]) & (tokens != table.empty[1])
+    unknown = words & (jax.random.uniform(keys[2], tokens.shape) < UNKNOWN_TOKENS)
+    tokens = jnp.where(unknown, len(used_tokens()), tokens)
+    dropped = jax.random.uniform(keys[3], (count, 1)) < DROPPED
+    tokens = jnp.where(dropped, table.empty.astype(jnp.int32), tokens)
+    # One timestep from each of as many equal parts of the range: less chance in a batch.
+    spread = (jnp.arange(count) + jax.random.uniform(keys[4], (count,))) / count
+    steps = (spread * len(table.alphas)).astype(jnp.int32)
+    alpha = table.alphas[steps][:, None, None, None]
+    noise = jax.random.normal(keys[5], (count, *tiny.LATENT_SHAPE))
+    noisy = jnp.sqrt(alpha) * pool.latents[chosen].astype(jnp.float32) + jnp.sqrt(1 - alpha) * noise
+    return Batch(tokens, noisy, table.embeddings[steps], noise, table.weights[steps])
+
+
+def _loss(models: Models, values: list[jax.Array], batch: Batch) -> jax.Array:
+    split = len(models.text_encoder.trainable_variables)
+    positions = jnp.broadcast_to(jnp.arange(tiny.MAX_TOKENS), batch.tokens.shape)
+    context, _ = models.text_encoder.stateless_call(values[:split], [], [batch.tokens, positions])
+    inputs = [batch.noisy, batch.embeddings, context]
+    made, _ = models.diffusion.stateless_call(values[split:], [], inputs)
+    errors = jnp.square(made.astype(jnp.float32) - batch.noise).mean((1, 2, 3))
+    return jnp.mean(errors * batch.weights)
+
+
+def _muon(models: Models) -> tuple[bool, ...]:
+    variables = [variable for model in models for variable in model.trainable_variables]
+    return tuple(optimizer.uses_muon(variable.path, variable.shape) for variable in variables)
+
+
+def trained() -> Models:
     """The text encoder with CLIP's whole vocabulary, and the UNet, with the average of their weights."""
-    model = build()
-    CHECKPOINT.restore_average(model)
+    models = build()
+    state, seconds = CHECKPOINT.restore(start(models))
+    if not seconds:
+        raise FileNotFoundError("there is no UNet: run `python -m training diffusion`")
+    fill(state.average, *models)
     text = tiny.text_encoder()
-    weights = model.text_encoder.get_weights()
+    weights = models.text_encoder.get_weights()
     text.set_weights([whole_table(weights[0], tiny.VOCABULARY_SIZE), *weights[1:]])
-    return text, model.diffusion
+    return Models(text, models.diffusion)
 
 
 def _silence(convolution: Any) -> None:

@@ -1,92 +1,196 @@
-"""How well pictures show their prompts, on pairs that were trained and on pairs that never were."""
+"""How well pictures show their prompts, on combinations that were trained and on some that never were."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
 
 from training import probe
-from training.captions import Subject, pairs, plain_caption
-from training.compose import compose, random_subject
-from training.concepts import COLOURS
-from training.data import labels_of
+from training.captions import plain_caption
+from training.concepts import BACKGROUNDS, COLOURS, CONCEPTS, HUES, RELATIONS, STYLES
 from training.export import shipped
+from training.layouts import CENTRES, layouts
 from training.paths import RUNS
+from training.probe import labels_of
+from training.render import Artwork, pictures
 from training.sampling import Painter
+from training.sprites import atlas, recolourable
+from training.subjects import (
+    Subject,
+    Thing,
+    held_out_background,
+    held_out_colour,
+    held_out_pair,
+    held_out_style,
+    is_held_out,
+    random_subject,
+)
+from triptych.samplers import DEFAULT_SAMPLER
+from triptych.schedule import DEFAULT_SCHEDULE
 from triptych.variants import VARIANTS
 
 COUNT = 300
 GUIDANCE = VARIANTS["tiny"].guidance_scale
-SCALES = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.5)
+STEPS = VARIANTS["tiny"].num_steps
+SCALES = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0)
 RESULTS = RUNS / "evaluation.json"
 Scores = dict[str, float]
 
 
 def subjects(held: bool, count: int = COUNT, seed: int = 4242) -> list[Subject]:
-    """So many subjects of the held-out or of the trained pairs, each pair once before any comes again."""
+    """So many single objects on backgrounds, held out or trained, recoloured two times in five."""
     rng = random.Random(seed)
-    among = pairs(held)
-    rng.shuffle(among)
-    return [random_subject(rng, [among[i % len(among)]], empty=0) for i in range(count)]
+    found: list[Subject] = []
+    while len(found) < count:
+        concept, background = rng.choice(CONCEPTS), rng.choice(BACKGROUNDS)
+        if held_out_background(concept, background) == held:
+            colours = [c for c in HUES if c != background and not held_out_colour(concept, c)]
+            coloured = concept.name in recolourable() and rng.random() < 0.4
+            found.append(Subject((Thing(concept, rng.choice(colours) if coloured else None),), background))
+    return found
+
+
+def _held_out_colours(rng: random.Random) -> Subject | None:
+    thing = Thing(rng.choice(CONCEPTS), rng.choice(list(HUES)))
+    fits = thing.concept.name in recolourable() and held_out_colour(thing.concept, thing.colour or "")
+    return Subject((thing,), rng.choice([b for b in BACKGROUNDS if b != thing.colour])) if fits else None
+
+
+def _held_out_pairs(rng: random.Random) -> Subject | None:
+    one, other = rng.sample(CONCEPTS, 2)
+    subject = Subject(
+        (Thing(one), Thing(other)), rng.choice(BACKGROUNDS), relation=rng.choice(list(RELATIONS))
+    )
+    return subject if held_out_pair(one, other) else None
+
+
+def _trained_pairs(rng: random.Random) -> Subject | None:
+    subject = random_subject(rng, frozenset())
+    return subject if subject.relation else None
+
+
+def _held_out_styles(rng: random.Random) -> Subject | None:
+    concept, style = rng.choice(CONCEPTS), rng.choice(list(STYLES))
+    subject = Subject((Thing(concept),), rng.choice(BACKGROUNDS), style)
+    held = held_out_style(concept, style) or (style == "3d" and is_held_out(subject))
+    return subject if held else None
+
+
+SUITES: dict[str, Callable[[random.Random], Subject | None]] = {
+    "object colours": _held_out_colours,
+    "pairs": _held_out_pairs,
+    "trained pairs": _trained_pairs,
+    "styles": _held_out_styles,
+}
+"""More that is measured, each drawn until there are enough: a subject, or None where it doesn't fit."""
+
+
+def suite(name: str, count: int = COUNT) -> list[Subject]:
+    """So many subjects of a suite."""
+    rng = random.Random(name)
+    found: list[Subject] = []
+    while len(found) < count:
+        subject = SUITES[name](rng)
+        if subject is not None:
+            found.append(subject)
+    return found
 
 
 def measure(scales: Iterable[float] = SCALES, count: int = COUNT) -> dict[str, Scores]:
-    """Measure the shipped file, and write the results to a JSON file after each part.
-
-    The autoencoder; then prompts of held-out pairs at each guidance scale; then prompts of trained
-    pairs at the variant's own.
-    """
+    """Measure the shipped file, and write the results to a JSON file after each part."""
     painter, eye = shipped(), probe.trained()
-    results = autoencoder_scores(painter, eye, subjects(True, count))
-    for scale, held in [*((scale, True) for scale in scales), (GUIDANCE, False)]:
-        chosen = subjects(held, count)
-        images = painter.paint([plain_caption(subject) for subject in chosen], scale)
-        name = f"guidance {scale:g}, {'held out' if held else 'seen'}"
-        results[name] = scores(eye, images, chosen)
-        print(name, results[name], flush=True)
+    results: dict[str, Scores] = {}
+
+    def note(name: str, found: Scores) -> None:
+        results[name] = found
+        print(name, found, flush=True)
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1))
+
+    for name, found in autoencoder_scores(painter, eye, subjects(True, count)).items():
+        note(name, found)
+    for name in SUITES:
+        note(f"real, {name}", scores(eye, composed(suite(name, count)), suite(name, count)))
+        note(name, _painted(painter, eye, suite(name, count), GUIDANCE))
+    note("seen", _painted(painter, eye, subjects(False, count), GUIDANCE))
+    for scale in scales:
+        note(f"held out, guidance {scale:g}", _painted(painter, eye, subjects(True, count), scale))
     return results
+
+
+def curve(counts: Iterable[int], count: int = COUNT) -> dict[int, float]:
+    """The share of held-out pictures that show all asked for, by steps of the default sampler."""
+    painter, eye, chosen = shipped(), probe.trained(), subjects(True, count)
+    prompts = [plain_caption(subject) for subject in chosen]
+    made = {n: painter.paint(prompts, GUIDANCE, n, 0, DEFAULT_SAMPLER, DEFAULT_SCHEDULE) for n in counts}
+    return {n: scores(eye, images, chosen)["all"] for n, images in made.items()}
+
+
+def composed(chosen: list[Subject]) -> np.ndarray:
+    """Real pictures of the subjects, uint8 (n, 128, 128, 3)."""
+    return pictures(Artwork.load(), layouts(chosen, atlas()[1], random.Random(7)))
+
+
+def _painted(painter: Painter, eye: keras.Model, chosen: list[Subject], guidance: float) -> Scores:
+    say_style = any(subject.style != chosen[0].style for subject in chosen)
+    prompts = [plain_caption(subject, say_style) for subject in chosen]
+    return scores(eye, painter.paint(prompts, guidance, STEPS), chosen)
 
 
 def autoencoder_scores(painter: Painter, eye: keras.Model, chosen: list[Subject]) -> dict[str, Scores]:
     """The probe on real pictures and on the autoencoder's, which also have their PSNR in dB."""
-    rng = random.Random(7)
-    real = np.stack([compose(subject, rng) for subject in chosen])
+    real = composed(chosen)
     rebuilt = painter.codec.decode(painter.codec.encode(real))
     error = ((real.astype(np.float64) - rebuilt) ** 2).mean((1, 2, 3))
     results = {"real": scores(eye, real, chosen), "autoencoder": scores(eye, rebuilt, chosen)}
     results["autoencoder"]["psnr"] = round(float((10 * np.log10(255**2 / error)).mean()), 2)
-    print(results, flush=True)
     return results
 
 
 def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Scores:
-    """Shares of pictures that show the concept, plain background, scene and object colour asked for.
+    """Shares of pictures that show the object, plain background, scene, object colour and style asked for.
 
-    `all` is the share that shows all of it.
-    `shuffled` compares concepts with those of other prompts: what guessing would give.
+    `relation` is the share of pairs of which both objects are seen, each in its half. `all` is the share
+    that shows all of it. `shuffled` compares objects with those of other prompts: what guessing would give.
     """
+    pairs = np.array([len(subject.things) == 2 for subject in chosen])
     labels = np.array([labels_of(subject) for subject in chosen])
-    guesses = probe.guesses(eye, images)
-    right = guesses == labels
+    found = probe.guesses(eye, images)
+    right = found == labels
     plain = np.array([subject.background in COLOURS for subject in chosen])
     flat = np.array([nearest_colour(image) == s.background for image, s in zip(images, chosen, strict=True)])
     uncoloured = labels[:, 2] < 0
     others = np.random.default_rng(0).permutation(len(chosen))
     parts = {
-        "concept": right[:, 0],
+        "concept": right[~pairs, 0],
         "background": flat[plain],
-        "scene": right[~plain, 1],
-        "colour": right[~uncoloured, 2],
-        "all": right[:, 0] & np.where(plain, flat, right[:, 1]) & (uncoloured | right[:, 2]),
-        "shuffled": guesses[:, 0] == labels[others, 0],
+        "scene": right[~plain & ~pairs, 1],
+        "colour": right[~uncoloured & ~pairs, 2],
+        "style": right[~pairs, 3],
+        "relation": _related(eye, images[pairs], [s for s in chosen if s.relation]),
+        "all": (right[:, 0] & np.where(plain, flat, right[:, 1]) & (uncoloured | right[:, 2]))[~pairs],
+        "shuffled": (found[:, 0] == labels[others, 0])[~pairs],
     }
     return {name: round(float(part.mean()), 4) for name, part in parts.items() if len(part)}
+
+
+def _related(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> np.ndarray:
+    """Of each pair, whether both objects are seen in their halves."""
+    seen = np.ones(len(chosen), bool)
+    for number in range(2):
+        parts = [
+            probe.half(images[i : i + 1], CENTRES[s.relation][number])
+            for i, s in enumerate(chosen)
+            if s.relation
+        ]
+        if parts:
+            found = probe.guesses(eye, np.concatenate(parts))[:, 0]
+            seen &= found == [CONCEPTS.index(subject.things[number].concept) for subject in chosen]
+    return seen
 
 
 def nearest_colour(image: np.ndarray) -> str:

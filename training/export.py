@@ -16,8 +16,9 @@ from triptych.models import tiny
 TABLE = "text_encoder/embedding/0"
 METADATA = {
     "name": "Triptych tiny",
-    "version": "1",
-    "licence": "Apache-2.0; trained on Fluent Emoji artwork, MIT, Copyright (c) Microsoft Corporation",
+    "version": "2",
+    "licence": "Apache-2.0; trained on Fluent Emoji artwork, MIT, Copyright (c) Microsoft Corporation, "
+    "and on Noto Emoji, Apache-2.0, Google",
     "source": "made by `make train-tiny`; see training/README.md",
 }
 

@@ -1,19 +1,21 @@
-"""The pictures as latents of unit variance, and the autoencoder that makes such latents."""
+"""The autoencoder whose latents have unit variance, and what it does to pictures."""
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from training import vae
-from training.data import load
 from training.paths import RUNS
-from training.session import array_of
+from training.render import Artwork, pictures
+from training.stream import draw
 from triptych.models.tiny import LATENT_SCALE
 
-_FILE = RUNS / "latents.npz"
+COUNT = 2_048
+_FILE = RUNS / "normal.npz"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Codec:
     decoder: keras.Model
 
     def encode(self, images: np.ndarray) -> np.ndarray:
-        """Latents, float32 (n, 8, 8, 4), of uint8 images (n, 64, 64, 3)."""
+        """Latents, float32 (n, 16, 16, 4), of uint8 images (n, 128, 128, 3)."""
         parts = [
             self.image_encoder.predict_on_batch(images[i : i + 64].astype(np.float32) / 127.5 - 1)
             for i in range(0, len(images), 64)
@@ -32,29 +34,22 @@ class Codec:
         return np.concatenate(parts)
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Images, uint8 (n, 64, 64, 3), of latents."""
+        """Images, uint8 (n, 128, 128, 3), of latents."""
         parts = [self.decoder.predict_on_batch(latents[i : i + 64]) for i in range(0, len(latents), 64)]
         images: np.ndarray = ((np.clip(np.concatenate(parts), -1, 1) + 1) * 127.5).round().astype(np.uint8)
         return images
 
 
 def prepare() -> None:
-    """Encode all pictures with the trained autoencoder, unless that is done."""
+    """Measure the latents of the trained autoencoder, unless that is done."""
     if _FILE.is_file():
         return
     model = vae.trained()
-    raw = Codec(model.image_encoder, model.decoder).encode(load().images) / LATENT_SCALE
-    mean, deviation = raw.mean((0, 1, 2)), raw.std((0, 1, 2))
+    images = pictures(Artwork.load(), draw(COUNT, random.randrange(2**32)).layouts)
+    raw = Codec(model.image_encoder, model.decoder).encode(images) / LATENT_SCALE
     partial = _FILE.with_suffix(".partial.npz")
-    np.savez(partial, latents=((raw - mean) / deviation).astype(np.float16), mean=mean, deviation=deviation)
+    np.savez(partial, mean=raw.mean((0, 1, 2)), deviation=raw.std((0, 1, 2)))
     partial.replace(_FILE)
-
-
-def load_latents() -> np.ndarray:
-    """Latents, float16 (n, 8, 8, 4), in the order of the pictures."""
-    with np.load(_FILE) as file:
-        latents: np.ndarray = file["latents"]
-        return latents
 
 
 def codec() -> Codec:
@@ -72,10 +67,10 @@ def normalise(model: vae.Autoencoder, mean: np.ndarray, deviation: np.ndarray) -
     """
     unit = deviation * LATENT_SCALE
     quant = model.image_encoder.get_layer("quant").conv2d
-    kernel, bias = (array_of(weight) for weight in (quant.kernel, quant.bias))
+    kernel, bias = (np.array(weight) for weight in (quant.kernel, quant.bias))
     kernel[..., :4] /= unit
     bias[:4] = (bias[:4] - mean) / unit
     quant.set_weights([kernel, bias])
     post_quant = model.decoder.get_layer("post_quant").conv2d
-    kernel, bias = (array_of(weight) for weight in (post_quant.kernel, post_quant.bias))
+    kernel, bias = (np.array(weight) for weight in (post_quant.kernel, post_quant.bias))
     post_quant.set_weights([kernel * unit[:, None], bias + mean @ kernel[0, 0]])

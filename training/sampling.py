@@ -14,12 +14,12 @@ from triptych.samplers import DEFAULT_SAMPLER, SAMPLERS, Denoising, Known, Noise
 from triptych.schedule import DEFAULT_SCHEDULE, make_schedule
 from triptych.tokenizer import encode
 
-ROWS = 64
+ROWS = 50
 
 
 @dataclass(frozen=True)
 class Painter:
-    """The four models of a trained or shipped variant, used in batches of 64."""
+    """The four models of a trained or shipped variant, used in batches of 50."""
 
     text_encoder: keras.Model
     diffusion: keras.Model
@@ -34,12 +34,12 @@ class Painter:
         sampler: str = DEFAULT_SAMPLER,
         schedule: str = DEFAULT_SCHEDULE,
     ) -> np.ndarray:
-        """Images, uint8 (n, 64, 64, 3)."""
+        """Images, uint8 (n, 128, 128, 3)."""
         denoising = Denoising(SAMPLERS[sampler], make_schedule(steps, schedule))
         return self.codec.decode(self._latents(prompts, guidance, denoising, seed))
 
     def repaint(self, prompts: list[str], guidance: float, known: Known, steps: int = 20) -> np.ndarray:
-        """Images with the kept regions of the known latents (n, 8, 8, 4), for at most 64 prompts."""
+        """Images with the kept regions of the known latents (n, 16, 16, 4), for at most 50 prompts."""
         denoising = Denoising(SAMPLERS[DEFAULT_SAMPLER], make_schedule(steps), known=known)
         return self.codec.decode(self._latents(prompts, guidance, denoising, 0))
 

@@ -1,114 +1,148 @@
-"""The autoencoder: pictures to latents of 8×8×4 and back."""
+"""The autoencoder: pictures to latents of 16×16×4 and back."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import keras
 import numpy as np
-from keras import ops
 
-from training.data import load
-from training.optimizer import muon
+from training import optimizer
+from training.layouts import Layouts
 from training.paths import RUNS
-from training.session import Checkpoint, Session, cosine, run
+from training.render import Artwork, render
+from training.scale import SCALE
+from training.session import Checkpoint, Session, cosine, fill, values_of
+from training.stream import ahead, draw
 from triptych.models import kerascv, tiny
 
-BATCH = 16
 PEAK_RATE = 2e-3
 KL_WEIGHT = 1e-6
+AVERAGING = 0.999
 CHECKPOINT = Checkpoint(RUNS / "vae.npz")
 
 
-class Autoencoder(keras.Model):
-    """Image in [-1, 1] to its reconstruction and the moments (8, 8, 8) of its latent."""
+class Autoencoder(NamedTuple):
+    """`moments`: images in [-1, 1] to means and log-variances (16, 16, 8). The others are as served."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.image_encoder = tiny.image_encoder()
-        self.decoder = tiny.decoder()
-        self.moments = keras.Model(self.image_encoder.input, self.image_encoder.get_layer("quant").output)
-        self.noise = keras.random.SeedGenerator(1)
-
-    def call(self, image: Any, training: bool = False) -> tuple[Any, Any]:
-        moments = ops.cast(self.moments(image), "float32")
-        latent, log_variance = moments[..., :4], ops.clip(moments[..., 4:], -20.0, 6.0)
-        if training:
-            draw = keras.random.normal(ops.shape(latent), seed=self.noise)
-            latent = latent + ops.exp(log_variance / 2) * draw
-        return ops.cast(self.decoder(latent * tiny.LATENT_SCALE), "float32"), moments
-
-    def compute_loss(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        image, moments = y_pred
-        return reconstruction_loss(y, image) + KL_WEIGHT * divergence(moments)
+    image_encoder: keras.Model
+    moments: keras.Model
+    decoder: keras.Model
 
 
-def reconstruction_loss(true: Any, made: Any) -> Any:
-    """Absolute and squared error, errors of 2, 4 and 8 pixel means, and of edges at three scales."""
-    error = true - made
-    loss = ops.mean(ops.abs(error)) + ops.mean(ops.square(error))
-    for size in (2, 4, 8):
-        loss += 0.5 * ops.mean(ops.abs(ops.average_pool(error, size, size)))
-    for size in (1, 2, 4):
-        part = ops.average_pool(error, size, size) if size > 1 else error
-        loss += 0.2 * ops.mean(ops.abs(part[:, 1:] - part[:, :-1]))
-        loss += 0.2 * ops.mean(ops.abs(part[:, :, 1:] - part[:, :, :-1]))
-    return loss
+class State(NamedTuple):
+    """What a step changes."""
 
-
-def divergence(moments: Any) -> Any:
-    """Kullback-Leibler divergence of the latents from unit Gaussians, summed over an image."""
-    mean, log_variance = moments[..., :4], ops.clip(moments[..., 4:], -20.0, 6.0)
-    parts = ops.square(mean) + ops.exp(log_variance) - 1 - log_variance
-    return ops.mean(ops.sum(parts, axis=(1, 2, 3))) / 2
-
-
-class Batches(keras.utils.PyDataset):
-    """Random batches of pictures in [-1, 1]; 500 to an epoch."""
-
-    def __init__(self, images: np.ndarray, batch: int = BATCH) -> None:
-        super().__init__()
-        self.images = images
-        self.batch = batch
-        self.rng = np.random.default_rng()
-
-    def __len__(self) -> int:
-        return 500
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self.rng.integers(0, len(self.images), self.batch)
-        images = self.images[np.sort(chosen)].astype(np.float32) / 127.5 - 1
-        return images, images
+    values: list[jax.Array]
+    average: list[jax.Array]
+    optimizer: optimizer.State
+    key: jax.Array
 
 
 def build() -> Autoencoder:
-    """A new autoencoder, compiled; residual branches start near nothing, latents with little noise."""
-    model = Autoencoder()
-    for layer in (*model.image_encoder.layers, *model.decoder.layers):
+    """A new autoencoder; residual branches start near nothing, latents with little noise."""
+    image_encoder, decoder = tiny.image_encoder(), tiny.decoder()
+    for layer in (*image_encoder.layers, *decoder.layers):
         if isinstance(layer, kerascv.ResnetBlock):
             _soften(layer.conv2)
         if isinstance(layer, kerascv.AttentionBlock):
             _soften(layer.proj_out)
-    bias = model.image_encoder.get_layer("quant").conv2d.bias
+    bias = image_encoder.get_layer("quant").conv2d.bias
     bias.assign(np.repeat([0.0, -6.0], 4))
-    model.compile(optimizer=muon(ema_momentum=0.998), jit_compile=False)
-    return model
+    moments = keras.Model(image_encoder.input, image_encoder.get_layer("quant").output)
+    return Autoencoder(image_encoder, moments, decoder)
 
 
 def train(minutes: float) -> None:
     """Train for so many minutes in all, counting those of earlier runs."""
-    # bfloat16 doubles the speed on processors with AMX; the weights stay float32.
+    # bfloat16 doubles the speed on accelerators and on processors with AMX; the weights stay float32.
     keras.config.set_dtype_policy("mixed_bfloat16")
-    run(build(), Batches(load().images), Session(CHECKPOINT, minutes, cosine(PEAK_RATE)))
+    model = build()
     keras.config.set_dtype_policy("float32")
+    artwork = Artwork.load()
+    with ahead(draw, SCALE.vae_batch) as batches:
+
+        def advance(state: State, rate: float) -> tuple[State, jax.Array]:
+            return _step(model, artwork, state, next(batches).layouts, rate)
+
+        Session(CHECKPOINT, minutes, cosine(PEAK_RATE, flat=0.2)).run(start(model), advance)
+
+
+def start(model: Autoencoder) -> State:
+    """The state before the first step."""
+    values = values_of(model.moments, model.decoder)
+    # The average's arrays must be others: a step overwrites both.
+    average = [jnp.array(value) for value in values]
+    return State(
+        values, average, optimizer.start(values, _muon(model)), jax.random.key_data(jax.random.key(1))
+    )
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=2)
+def _step(
+    model: Autoencoder, artwork: Artwork, state: State, layouts: Layouts, rate: float
+) -> tuple[State, jax.Array]:
+    key, noise_key = jax.random.split(jax.random.wrap_key_data(state.key))
+    images = render(artwork, layouts)
+    loss, gradients = jax.value_and_grad(partial(_loss, model))(state.values, images, noise_key)
+    values, moved = optimizer.step(state.values, gradients, state.optimizer, _muon(model), rate, 0.0)
+    share = jnp.minimum(AVERAGING, (1 + moved.steps) / (10 + moved.steps))
+    average = [share * a + (1 - share) * v for a, v in zip(state.average, values, strict=True)]
+    return State(values, average, moved, jax.random.key_data(key)), loss
+
+
+def _loss(model: Autoencoder, values: list[jax.Array], images: jax.Array, key: jax.Array) -> jax.Array:
+    split = len(model.moments.trainable_variables)
+    moments = _call(model.moments, values[:split], images)
+    latent, log_variance = moments[..., :4], jnp.clip(moments[..., 4:], -20.0, 6.0)
+    noisy = latent + jnp.exp(log_variance / 2) * jax.random.normal(key, latent.shape)
+    rebuilt = _call(model.decoder, values[split:], noisy * tiny.LATENT_SCALE)
+    return reconstruction_loss(images, rebuilt) + KL_WEIGHT * divergence(latent, log_variance)
+
+
+def _call(model: keras.Model, values: list[jax.Array], inputs: Any) -> jax.Array:
+    return model.stateless_call(values, [], inputs)[0].astype(jnp.float32)
+
+
+def _muon(model: Autoencoder) -> tuple[bool, ...]:
+    variables = [*model.moments.trainable_variables, *model.decoder.trainable_variables]
+    return tuple(optimizer.uses_muon(variable.path, variable.shape) for variable in variables)
+
+
+def reconstruction_loss(true: jax.Array, made: jax.Array) -> jax.Array:
+    """Absolute and squared error, errors of 2, 4 and 8 pixel means, and of edges at three scales."""
+    error = true - made
+    loss = jnp.mean(jnp.abs(error)) + jnp.mean(jnp.square(error))
+    pooled = {size: _pooled(error, size) for size in (1, 2, 4, 8)}
+    for size in (2, 4, 8):
+        loss += 0.5 * jnp.mean(jnp.abs(pooled[size]))
+    for size in (1, 2, 4):
+        loss += 0.2 * jnp.mean(jnp.abs(jnp.diff(pooled[size], axis=1)))
+        loss += 0.2 * jnp.mean(jnp.abs(jnp.diff(pooled[size], axis=2)))
+    return loss
+
+
+def _pooled(error: jax.Array, size: int) -> jax.Array:
+    count, height, width, channels = error.shape
+    return error.reshape(count, height // size, size, width // size, size, channels).mean((2, 4))
+
+
+def divergence(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
+    """Kullback-Leibler divergence of the latents from unit Gaussians, summed over an image."""
+    parts = jnp.square(mean) + jnp.exp(log_variance) - 1 - log_variance
+    return jnp.mean(jnp.sum(parts, axis=(1, 2, 3))) / 2
 
 
 def trained() -> Autoencoder:
     """The autoencoder with the average of its weights in float32, its latents not yet normalised."""
     model = build()
-    CHECKPOINT.restore_average(model)
+    state, seconds = CHECKPOINT.restore(start(model))
+    if not seconds:
+        raise FileNotFoundError("there is no autoencoder: run `python -m training vae`")
+    fill(state.average, model.moments, model.decoder)
     return model
 
 

@@ -1,6 +1,6 @@
 """The built-in model, in keras-cv's layers and behind keras-cv's interfaces.
 
-Stable Diffusion 1.x in miniature, for 64×64 pictures: CLIP tokens and a causal text transformer, a
+Stable Diffusion 1.x in miniature, for 128×128 pictures: CLIP tokens and a causal text transformer, a
 cross-attention UNet that predicts epsilon, and a VAE with factor 8 and four latent channels.
 keras-cv's widths are multiples of 32 groups; these are not, so the number of groups is set here.
 """
@@ -13,20 +13,20 @@ import keras
 
 from triptych.models import kerascv
 
-IMAGE_SIZE = 64
-LATENT_SHAPE = (8, 8, 4)
+IMAGE_SIZE = 128
+LATENT_SHAPE = (16, 16, 4)
 MAX_TOKENS = 77
 VOCABULARY_SIZE = 49408
 CONTEXT_WIDTH = 128
 TIMESTEP_WIDTH = 320
 LATENT_SCALE = 0.18215
 
-TEXT_LAYERS = 2
+TEXT_LAYERS = 4
 TEXT_HEADS = 4
-UNET_WIDTHS = (64, 128)
+UNET_WIDTHS = (64, 128, 160)
 UNET_GROUPS = 16
 HEAD_WIDTH = 32
-DECODER_WIDTHS = (128, 96, 64)
+DECODER_WIDTHS = (160, 96, 64)
 ENCODER_WIDTHS = (48, 64, 96)
 VAE_GROUPS = 8
 SUBPIXEL_WIDTH = 16
@@ -49,7 +49,7 @@ def text_encoder(vocabulary: int = VOCABULARY_SIZE) -> keras.Model:
 
 
 def diffusion_model() -> keras.Model:
-    """Latent (8, 8, 4), timestep embedding (320,) and context (77, 128) to epsilon (8, 8, 4)."""
+    """Latent (16, 16, 4), timestep embedding (320,) and context (77, 128) to epsilon (16, 16, 4)."""
     context = keras.Input((MAX_TOKENS, CONTEXT_WIDTH), name="context")
     timestep_embedding = keras.Input((TIMESTEP_WIDTH,), name="timestep_embedding")
     latent = keras.Input(LATENT_SHAPE, name="latent")
@@ -63,25 +63,27 @@ def diffusion_model() -> keras.Model:
     def resolve(x: Any, width: int, name: str) -> Any:
         return _grouped(kerascv.ResBlock(width, name=f"{name}_res"), UNET_GROUPS)([x, step])
 
-    fine, coarse = UNET_WIDTHS
-    entry = kerascv.PaddedConv2D(fine, 3, padding=1, name="entry")(latent)
-    down = attend(resolve(entry, fine, "down_0"), "down_0")
-    x = kerascv.PaddedConv2D(coarse, 3, strides=2, padding=1, name="downsample")(down)
-    skips = [entry, down, x]
-    x = attend(resolve(x, coarse, "down_1"), "down_1")
-    skips.append(x)
-    x = attend(resolve(x, coarse, "middle"), "middle")
-    for i, width in enumerate((coarse, coarse, fine, fine)):
-        if i == 2:
-            x = kerascv.Upsample(coarse, name="upsample")(x)
-        x = keras.layers.Concatenate(name=f"skip_{i}")([x, skips.pop()])
-        x = attend(resolve(x, width, f"up_{i}"), f"up_{i}")
+    x = kerascv.PaddedConv2D(UNET_WIDTHS[0], 3, padding=1, name="entry")(latent)
+    skips = [x]
+    for level, width in enumerate(UNET_WIDTHS):
+        if level:
+            x = kerascv.PaddedConv2D(width, 3, strides=2, padding=1, name=f"downsample_{level}")(x)
+            skips.append(x)
+        x = attend(resolve(x, width, f"down_{level}"), f"down_{level}")
+        skips.append(x)
+    x = attend(resolve(x, UNET_WIDTHS[-1], "middle"), "middle")
+    for level, width in reversed(list(enumerate(UNET_WIDTHS))):
+        for i in range(2):
+            x = keras.layers.Concatenate(name=f"skip_{level}_{i}")([x, skips.pop()])
+            x = attend(resolve(x, width, f"up_{level}_{i}"), f"up_{level}_{i}")
+        if level:
+            x = kerascv.Upsample(width, name=f"upsample_{level}")(x)
     output = _exit(x, LATENT_SHAPE[-1], UNET_GROUPS)
     return keras.Model([latent, timestep_embedding, context], output, name="tiny_diffusion")
 
 
 def decoder() -> keras.Model:
-    """Latent (8, 8, 4), scaled by 0.18215, to an image (64, 64, 3) in about [-1, 1]."""
+    """Latent (16, 16, 4), scaled by 0.18215, to an image (128, 128, 3) in about [-1, 1]."""
     latent = keras.Input(LATENT_SHAPE, name="latent")
     x = keras.layers.Rescaling(1.0 / LATENT_SCALE, name="unscale")(latent)
     x = kerascv.PaddedConv2D(4, 1, name="post_quant")(x)
@@ -101,9 +103,9 @@ def decoder() -> keras.Model:
 
 
 def image_encoder() -> keras.Model:
-    """Image (64, 64, 3) in [-1, 1] to the mean latent (8, 8, 4), scaled by 0.18215.
+    """Image (128, 128, 3) in [-1, 1] to the mean latent (16, 16, 4), scaled by 0.18215.
 
-    The layer named "quant" gives means and log-variances, (8, 8, 8), before the scaling.
+    The layer named "quant" gives means and log-variances, (16, 16, 8), before the scaling.
     """
     image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="image")
     x = image
