@@ -50,12 +50,16 @@ def facts() -> dict[str, Any]:
     }
 
 
-def described(machine_facts: dict[str, Any], records: Iterable[Mapping[str, Any]]) -> str:
+def described(
+    machine_facts: dict[str, Any],
+    records: Iterable[Mapping[str, Any]],
+    accelerator: str = "no accelerator used",
+) -> str:
     """The facts as a sentence, and the versions that the trials ran with as another."""
     instructions = ", ".join(machine_facts["instructions"]) or "none of those looked for"
     return (
         f"{machine_facts['cores']} cores of {machine_facts['processor']} ({instructions}), "
-        f"{machine_facts['memory_gib']} GiB, no accelerator used; {machine_facts['system']}, "
+        f"{machine_facts['memory_gib']} GiB, {accelerator}; {machine_facts['system']}, "
         f"Python {machine_facts['python']}. {_versions(records)}"
     )
 

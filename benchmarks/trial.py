@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,6 +16,10 @@ from benchmarks.memory import PeakMemory
 from tests.running import ROOT, inherited_environment
 
 Record = dict[str, Any]
+SIGNALS: dict[int, str] = {
+    signal.SIGKILL: ", as the system does when memory runs out",
+    signal.SIGALRM: ", which it had set itself as its time limit",
+}
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,6 @@ def _collect(process: subprocess.Popen[str], begin: float, record: Record) -> No
 
 def _reason(code: int, log: Path) -> str:
     if code < 0:
-        return f"ended by signal {-code}" + (
-            ", as the system does when memory runs out" if code == -9 else ""
-        )
+        return f"ended by signal {-code}{SIGNALS.get(-code, '')}"
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1].strip() if lines else f"ended with exit code {code}"
