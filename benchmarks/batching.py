@@ -26,6 +26,7 @@ from benchmarks.machine import described, facts
 from benchmarks.results import Results
 from benchmarks.trial import Record, Trial
 from tests.running import running_stage
+from tests.tiny import SIDE
 
 SERVERS = {
     "engine": "Triptych",
@@ -180,8 +181,8 @@ def _row(server: str, title: str, record: Record | None) -> list[str | float | N
 
 def _sentences(found: Mapping[str, Record]) -> str:
     said = [
-        f"{STEPS} steps a picture, 64 × 64, straight from the stage. Short are {SHORT_STEPS} steps, from one "
-        f"client; long are {LONG_STEPS}, from {LONG_CLIENTS}.",
+        f"{STEPS} steps a picture, {SIDE} × {SIDE}, straight from the stage. Short are {SHORT_STEPS} steps, "
+        f"from one client; long are {LONG_STEPS}, from {LONG_CLIENTS}.",
     ]
     if {"engine", "fifo"} <= set(found):
         ours, theirs = found["engine"], found["fifo"]

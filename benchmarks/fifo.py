@@ -34,8 +34,10 @@ class Loop(StableDiffusionBase):  # type: ignore[misc]
     """keras-cv's pipeline between the contexts and the latent."""
 
     def __init__(self) -> None:
-        super().__init__(128, 128, jit_compile=True)
-        self._unet = load_part(chosen_variant(), "diffusion", unreported)
+        variant = chosen_variant()
+        super().__init__(variant.image_size, variant.image_size, jit_compile=True)
+        self._shape = variant.latent
+        self._unet = load_part(variant, "diffusion", unreported)
         self._unet.compile(jit_compile=True)
         self._end = Undecoded()
         self._unconditional: Any = None
@@ -52,9 +54,9 @@ class Loop(StableDiffusionBase):  # type: ignore[misc]
         return self._unconditional
 
     def latent(self, context: Any, unconditional: Any, settings: DenoiseSettings) -> Any:
-        """The latent, float32 (1, 8, 8, 4), of contexts (1, 77, width)."""
+        """The latent, float32 (1, height, width, 4), of contexts (1, 77, width)."""
         self._unconditional = unconditional
-        noise, _ = Noise.seeded(settings.seeds[0]).draw((8, 8, 4))
+        noise, _ = Noise.seeded(settings.seeds[0]).draw(self._shape)
         steps = len(settings.schedule)
         self.generate_image(context, None, 1, steps, settings.guidance_scale, noise)
         return self._end.latent

@@ -26,9 +26,10 @@ from benchmarks.machine import described, facts
 from benchmarks.results import Results
 from benchmarks.trial import Record, Trial
 from tests.running import running_gateway, running_stage
+from tests.tiny import SIDE
 
 STAGES = ("text_encoder", "diffusion", "decoder")
-SHAPES = {"tiny": "built-in model, 64 × 64", "full": "stand-ins, 512 × 512"}
+SHAPES = {"tiny": f"built-in model, {SIDE} × {SIDE}", "full": "stand-ins, 512 × 512"}
 FORMATS = ("safetensors", "base64")
 CLIENTS = (1, 16)
 STAND_IN_SECONDS = 0.05

@@ -23,7 +23,7 @@ PROMPTS = (
     "an orange fish on a black background",
     "a unicorn on a purple background",
 )
-COLUMNS, SCALE, GAP, CAPTION = 4, 3, 8, 16
+COLUMNS, SCALE, GAP, CAPTION = 4, 2, 8, 16
 INPAINTING_PROMPT = "a red apple on a yellow background"
 
 
@@ -32,7 +32,7 @@ def main(url: str) -> None:
     sheet(made, PROMPTS, COLUMNS).save(FOLDER / "pictures.png", optimize=True)
     image = picture(f"{url}/v1/txt2img", prompt="a cat on a yellow background", seed=1)
     mask = Image.new("L", image.size, 0)
-    ImageDraw.Draw(mask).rectangle((7, 7, 56, 58), fill=255)
+    ImageDraw.Draw(mask).rectangle((14, 14, 113, 117), fill=255)
     files = {"image": png(image), "mask": png(mask)}
     painted = picture(f"{url}/v1/inpaint", files, prompt=INPAINTING_PROMPT, seed=1)
     captions = ("before", "mask", INPAINTING_PROMPT)

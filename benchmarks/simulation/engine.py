@@ -5,12 +5,13 @@ from typing import Any, cast
 
 import simpy
 
+from tests.tiny import LATENT
 from triptych.engine.choice import choose
 from triptych.engine.clients import Clients
 from triptych.engine.job import Job
 from triptych.engine.unet import Form, Unet
 
-FORM = Form((8, 8, 4))
+FORM = Form(LATENT)
 GUIDED_ROWS = 2
 
 

@@ -10,8 +10,8 @@ from ..images import Picture, encode_picture
 
 def _sample(ground: int, square: int) -> str:
     """A small picture for the examples: a square in the middle of a ground, each of one brightness."""
-    pixels = np.full((64, 64, 3), ground, np.uint8)
-    pixels[16:48, 16:48] = square
+    pixels = np.full((128, 128, 3), ground, np.uint8)
+    pixels[32:96, 32:96] = square
     return base64.b64encode(encode_picture(Picture(pixels), "png", {})).decode()
 
 

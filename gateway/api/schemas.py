@@ -87,7 +87,7 @@ class TextToImage(BaseModel):
             description="Width and height of what the model makes: its own, which null stands for, or what "
             "`sizes` in GET /v1/stages says. In inpainting, that of the window that it sees.",
         ),
-        Must("WIDTHxHEIGHT such as 64x64, or null"),
+        Must("WIDTHxHEIGHT such as 128x128, or null"),
     ] = None
     model: Annotated[
         str | None,

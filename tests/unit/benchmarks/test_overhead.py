@@ -27,7 +27,7 @@ def test_a_table_has_medians_and_shares(tmp_path: Path, monkeypatch: pytest.Monk
     record = {"seconds": [0.01, 0.05, 0.02], "bytes": [1000, 1000, 1000]}
     overhead.write({"full/base64/1": record, "tiny/base64/1": record}, step_seconds=0.5)
     rows = [line for line in readme.read_text().splitlines() if line.startswith("| ")]
-    assert "| built-in model, 64 × 64 | base64 | 1 | 20.0 | 47.0 | 1000 | – |" in rows
+    assert "| built-in model, 128 × 128 | base64 | 1 | 20.0 | 47.0 | 1000 | – |" in rows
     assert "| stand-ins, 512 × 512 | base64 | 1 | 20.0 | 47.0 | 1000 | 0.16% |" in rows
     assert sum("not measured" in row for row in rows) == 6
 

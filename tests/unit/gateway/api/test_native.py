@@ -150,7 +150,7 @@ BAD_FIELDS = [
     pytest.param(
         {**APPLE, "sampler": "DDIM"}, "sampler", "must be ddim, euler, euler_a", id="no such sampler"
     ),
-    pytest.param({**APPLE, "size": "64"}, "size", "WIDTHxHEIGHT such as 64x64", id="half a size"),
+    pytest.param({**APPLE, "size": "64"}, "size", "WIDTHxHEIGHT such as 128x128", id="half a size"),
     pytest.param({**APPLE, "size": "0x64"}, "size", "WIDTHxHEIGHT", id="a size of nothing"),
     pytest.param({**APPLE, "output_format": "gif"}, "output_format", "png, webp, jpeg or null", id="a gif"),
     pytest.param(
