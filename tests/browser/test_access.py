@@ -52,7 +52,7 @@ def test_every_control_has_a_name(studio: Studio) -> None:
     begin(studio)
     assert nameless(studio) == []
     studio.mode("Text to image")
-    studio.generate("a cat", steps=250)
+    studio.generate("a cat", steps=100)
     studio.until(lambda: studio.find("#progress").is_displayed(), "progress")
     assert nameless(studio) == []
     studio.made()

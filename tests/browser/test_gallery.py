@@ -11,7 +11,7 @@ from tests.browser.test_input import begin
 
 
 def test_what_was_made_is_there_after_a_reload_with_what_it_was_made_of(studio: Studio) -> None:
-    studio.generate("a red apple on a blue background", steps=12, guidance=3)
+    studio.generate("a red apple on a blue background", steps=5, guidance=3)
     studio.made()
     before, facts = studio.result(), studio.text("#caption dl")
     studio.open()
@@ -24,15 +24,15 @@ def test_what_was_made_is_there_after_a_reload_with_what_it_was_made_of(studio: 
 
 
 def test_its_settings_make_it_again(studio: Studio) -> None:
-    studio.generate("a cat", steps=9)
+    studio.generate("a cat", steps=4)
     studio.made()
     before = studio.result()
-    studio.generate("a rocket at night", steps=5)
+    studio.generate("a rocket at night", steps=3)
     studio.made(2)
     studio.click(studio.all("#gallery button")[1])
     studio.until(lambda: studio.text("#caption h2") == "a cat", "older picture")
     studio.press("Reuse settings")
-    studio.until(lambda: studio.find("#steps").get_attribute("value") == "9", "settings")
+    studio.until(lambda: studio.find("#steps").get_attribute("value") == "4", "settings")
     studio.press("Generate")
     studio.made(3)
     assert np.array_equal(studio.result(), before)

@@ -9,6 +9,7 @@ from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.studio import Studio
+from tests.tiny import PICTURE
 
 FILE_EVENT = """
     const [data, kind] = arguments;
@@ -42,7 +43,7 @@ def test_what_is_not_painted_stays_as_it_was(studio: Studio) -> None:
     mask = studio.mask()
     assert mask.shape == before.shape[:2]
     assert 0.02 < mask.mean() < 0.5
-    studio.generate("a red apple", steps=10)
+    studio.generate("a red apple", steps=5)
     studio.made()
     after = studio.result()
     assert np.array_equal(after[~mask], before[~mask])
@@ -126,7 +127,8 @@ def test_image_to_image_keeps_more_of_the_picture_with_less_strength(studio: Stu
     studio.generate("a red apple", strength=1)
     studio.made(2)
     far = studio.result().astype(int)
-    middle = np.asarray(photo().crop((8, 0, 88, 80)).resize((64, 64), Image.Resampling.BICUBIC)).astype(int)
+    square = photo().crop((8, 0, 88, 80)).resize(PICTURE, Image.Resampling.BICUBIC)
+    middle = np.asarray(square).astype(int)
     assert np.abs(near - middle).mean() < np.abs(far - middle).mean()
 
 

@@ -8,8 +8,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 
 from tests.browser.studio import Studio
+from tests.tiny import IMAGE, SIDE
 
-LONG = 250
+LONG = 100
 
 
 def test_a_picture_forms_as_one_watches(studio: Studio) -> None:
@@ -25,7 +26,7 @@ def test_a_picture_forms_as_one_watches(studio: Studio) -> None:
     studio.until(lambda: int(bar.get_attribute("aria-valuenow") or 100) > 80, "nearly the whole")
     assert np.abs(studio.pixels("canvas.preview").astype(int) - early).mean() > 1
     studio.made()
-    assert studio.result().shape == (64, 64, 3)
+    assert studio.result().shape == IMAGE
     assert studio.text("#caption h2") == "a red apple on a blue background"
     assert f"Steps {LONG}" in studio.text("#caption dl").replace("\n", " ")
     assert studio.find("#said").get_attribute("textContent").startswith("The picture is done")  # type: ignore[union-attr]
@@ -108,7 +109,7 @@ def test_several_pictures_are_shown_and_one_is_chosen(studio: Studio) -> None:
 def test_what_the_stages_offer_can_be_chosen(studio: Studio) -> None:
     offered = [option.text for option in studio.all("#sampler option")]
     assert {"Default", "DDIM", "Euler", "DPM++ 2M", "LCM"} <= set(offered)
-    assert studio.text("#size").strip() == "64 × 64"
+    assert studio.text("#size").strip() == f"{SIDE} × {SIDE}"
     Select(studio.find("#sampler")).select_by_visible_text("LCM")
     studio.generate("a cat", steps=4)
     studio.made()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import tiny
 from tests.conftest import StageUrl
 
 torch = pytest.importorskip("torch", reason="make test-parity installs PyTorch and diffusers")
@@ -13,13 +14,14 @@ remote = pytest.importorskip("diffusers.utils.remote_utils")
 image_processor = pytest.importorskip("diffusers.image_processor")
 
 SCALE = 0.18215
+LATENT_SHAPE = (1, *tiny.LATENT[2:], *tiny.LATENT[:2])
 DTYPES = ["float16", "float32", "bfloat16"]
 
 
 @pytest.fixture(scope="module")
 def latent() -> Any:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn((1, 4, 8, 8), generator=generator)
+    return torch.randn(LATENT_SHAPE, generator=generator)
 
 
 @pytest.fixture(params=["decoder", "gateway"])
@@ -44,7 +46,7 @@ def reference(vae: dict[str, str], latent: Any) -> np.ndarray[Any, Any]:
         partial_postprocess=True,
         scaling_factor=SCALE,
     )
-    assert (made.dtype, tuple(made.shape)) == (torch.uint8, (1, 64, 64, 3))
+    assert (made.dtype, tuple(made.shape)) == (torch.uint8, (1, *tiny.IMAGE))
     picture: np.ndarray[Any, Any] = made[0].numpy().astype(int)
     return picture
 
@@ -55,7 +57,7 @@ def test_tensors_come_back_as_they_went(vae: dict[str, str], latent: Any, dtype:
     made = remote.remote_decode(
         vae["decode"], given, output_type="pt", return_type="pt", scaling_factor=SCALE
     )
-    assert (made.dtype, tuple(made.shape)) == (given.dtype, (1, 3, 64, 64))
+    assert (made.dtype, tuple(made.shape)) == (given.dtype, (1, 3, *tiny.PICTURE))
     shown = ((made[0].float().permute(1, 2, 0) + 1) * 127.5).clip(0, 255).round().numpy()
     assert np.abs(shown - reference(vae, given)).max() <= (0 if dtype == "float32" else 1)
 
@@ -83,7 +85,7 @@ def test_a_picture_comes_as_a_file(
     vae: dict[str, str], latent: Any, image_format: str, name: str, off: int
 ) -> None:
     image = remote.remote_decode(vae["decode"], latent, image_format=image_format, scaling_factor=SCALE)
-    assert (image.format, image.size) == (name, (64, 64))
+    assert (image.format, image.size) == (name, tiny.PICTURE)
     assert np.abs(pixels(image) - reference(vae, latent)).mean() <= off
 
 
@@ -119,7 +121,7 @@ def test_a_picture_is_encoded_and_decoded_again(
 ) -> None:
     image = Image.fromarray(reference(vae, latent).astype(np.uint8))
     found = remote.remote_encode(vae["encode"], image, scaling_factor=SCALE)
-    assert (found.dtype, tuple(found.shape)) == (torch.float32, (1, 4, 8, 8))
+    assert (found.dtype, tuple(found.shape)) == (torch.float32, LATENT_SHAPE)
     raw = remote.remote_encode(vae["encode"], image)
     assert torch.allclose(raw * SCALE, found, atol=1e-5)
     shifted = remote.remote_encode(vae["encode"], image, scaling_factor=SCALE, shift_factor=0.1)
@@ -133,7 +135,7 @@ def test_a_tensor_is_encoded_in_its_own_dtype(vae: dict[str, str], latent: Any, 
     tensor = image_processor.VaeImageProcessor().preprocess(image).to(getattr(torch, dtype)).contiguous()
     found = remote.remote_encode(vae["encode"], tensor, scaling_factor=SCALE)
     expected = remote.remote_encode(vae["encode"], image, scaling_factor=SCALE)
-    assert (found.dtype, tuple(found.shape)) == (tensor.dtype, (1, 4, 8, 8))
+    assert (found.dtype, tuple(found.shape)) == (tensor.dtype, LATENT_SHAPE)
     assert (found.float() - expected).abs().max() < (1e-4 if dtype == "float32" else 0.1)
 
 

@@ -55,7 +55,7 @@ def test_openai(gateway_url: str, files: dict[str, Path]) -> None:
 def test_huggingface_inference(gateway_url: str, files: dict[str, Path]) -> None:
     said = told("huggingface.mjs", gateway_url, files["image"], files["white"])
     assert is_same(opened(said["made"]), picture(gateway_url, **HEART))
-    assert opened(said["larger"]).size == (128, 96)
+    assert opened(said["larger"]).size == (256, 192)
     assert_painted_in_the_box(opened(said["repainted"]))
     for error in (said["tooMany"], said["noPicture"]):
         assert (error["name"], error["status"]) == ("InferenceClientProviderApiError", 422)

@@ -19,6 +19,7 @@ from tests.clients.pictures import (
     text_file,
     transparent_mask,
 )
+from tests.tiny import PICTURE, SIZE
 
 STEPS: dict[str, Any] = {"steps": 8}
 
@@ -34,7 +35,7 @@ def picture(response: Any, index: int = 0) -> Image.Image:
 
 def heart(client: openai.OpenAI, seed: int = 1, **extra: Any) -> Image.Image:
     body = {**STEPS, "seed": seed, **extra}
-    return picture(client.images.generate(prompt="a heart", size="64x64", extra_body=body))
+    return picture(client.images.generate(prompt="a heart", size=SIZE, extra_body=body))
 
 
 def edited(client: openai.OpenAI, **request: Any) -> Image.Image:
@@ -45,21 +46,21 @@ def edited(client: openai.OpenAI, **request: Any) -> Image.Image:
 def test_the_model_is_listed_and_found_by_its_name(client: openai.OpenAI) -> None:
     (model,) = client.models.list().data
     assert client.models.retrieve(model.id).id == model.id == "triptych-tiny"
-    made = client.images.generate(prompt="a heart", model=model.id, size="64x64", extra_body=STEPS)
-    assert picture(made).size == (64, 64)
+    made = client.images.generate(prompt="a heart", model=model.id, size=SIZE, extra_body=STEPS)
+    assert picture(made).size == PICTURE
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-image-1")
 
 
-@pytest.mark.parametrize("size", ["64x64", "512x512", "1536x1024"])
+@pytest.mark.parametrize("size", [SIZE, "512x512", "1536x1024"])
 def test_a_picture_has_the_size_that_was_asked_for(client: openai.OpenAI, size: str) -> None:
     response = client.images.with_raw_response.generate(prompt="a heart", size=size, extra_body=STEPS)
     assert "x".join(map(str, picture(response.parse()).size)) == response.parse().size == size
-    assert ("scaled to" in response.headers.get("x-triptych-warning", "")) == (size != "64x64")
+    assert ("scaled to" in response.headers.get("x-triptych-warning", "")) == (size != SIZE)
 
 
 def test_a_picture_that_names_no_size_has_the_models_own(client: openai.OpenAI) -> None:
-    assert picture(client.images.generate(prompt="a heart", size="auto")).size == (64, 64)
+    assert picture(client.images.generate(prompt="a heart", size="auto")).size == PICTURE
 
 
 def test_the_same_seed_makes_the_same_picture(client: openai.OpenAI) -> None:
@@ -68,7 +69,7 @@ def test_the_same_seed_makes_the_same_picture(client: openai.OpenAI) -> None:
 
 
 def test_several_pictures_have_seeds_of_their_own(client: openai.OpenAI) -> None:
-    response = client.images.generate(prompt="a heart", n=10, size="64x64", extra_body={**STEPS, "seed": 40})
+    response = client.images.generate(prompt="a heart", n=10, size=SIZE, extra_body={**STEPS, "seed": 40})
     assert [getattr(one, "seed", None) for one in response.data or []] == list(range(40, 50))
     assert is_same(picture(response, 9), heart(client, seed=49))
 
@@ -102,7 +103,7 @@ def test_less_quality_is_a_smaller_file(client: openai.OpenAI) -> None:
 
 def test_an_address_has_the_picture(client: openai.OpenAI) -> None:
     response = client.images.generate(
-        prompt="a heart", response_format="url", size="64x64", extra_body={**STEPS, "seed": 1}
+        prompt="a heart", response_format="url", size=SIZE, extra_body={**STEPS, "seed": 1}
     )
     assert response.data
     got = requests.get(str(response.data[0].url), timeout=30)
@@ -132,7 +133,7 @@ def test_a_stream_ends_with_the_picture(client: openai.OpenAI) -> None:
     events = list(
         client.images.generate(
             prompt="a heart",
-            size="64x64",
+            size=SIZE,
             stream=True,
             partial_images=2,
             extra_body={**STEPS, "seed": 1},
@@ -144,12 +145,12 @@ def test_a_stream_ends_with_the_picture(client: openai.OpenAI) -> None:
 
 def test_a_stream_shows_the_picture_forming(client: openai.OpenAI) -> None:
     *partial, last = client.images.generate(
-        prompt="a heart", size="128x128", stream=True, partial_images=3, extra_body={"steps": 80, "seed": 1}
+        prompt="a heart", size="256x256", stream=True, partial_images=3, extra_body={"steps": 40, "seed": 1}
     )
     assert {event.type for event in partial} == {"image_generation.partial_image"}
     assert [event.partial_image_index for event in partial] == [0, 1, 2]  # type: ignore[union-attr]
     shown = [opened(event.b64_json) for event in partial]
-    assert {image.size for image in shown} == {(128, 128)}
+    assert {image.size for image in shown} == {(256, 256)}
     left = [distance(image, opened(last.b64_json)) for image in shown]
     assert left == sorted(left, reverse=True)
 
@@ -158,7 +159,7 @@ def test_without_a_mask_the_whole_picture_is_made_anew_by_so_much(client: openai
     image = heart(client, seed=3)
     whole = {"image": file_of(image), "mask": openai.omit, "prompt": "a cat"}
     little, much = (
-        edited(client, **whole, extra_body={"steps": 20, "seed": 1, "strength": strength})
+        edited(client, **whole, extra_body={"steps": 13, "seed": 1, "strength": strength})
         for strength in (0.3, 0.9)
     )
     assert distance(little, image) < distance(much, image)
@@ -166,7 +167,7 @@ def test_without_a_mask_the_whole_picture_is_made_anew_by_so_much(client: openai
 
 def test_a_whole_picture_can_be_watched_as_it_is_made_anew(client: openai.OpenAI) -> None:
     *partial, last = client.images.edit(
-        image=file_of(noise()), prompt="a heart", stream=True, partial_images=1, extra_body={"steps": 80}
+        image=file_of(noise()), prompt="a heart", stream=True, partial_images=1, extra_body={"steps": 40}
     )
     assert [event.type for event in partial] == ["image_edit.partial_image"]
     assert {opened(event.b64_json).size for event in (*partial, last)} == {(96, 80)}
@@ -234,4 +235,4 @@ def test_a_client_that_leaves_a_stream_harms_nobody(client: openai.OpenAI) -> No
     impatient = client.with_options(timeout=0.5)
     with pytest.raises(openai.APITimeoutError):
         list(impatient.images.generate(prompt="a heart", n=4, stream=True, extra_body={"steps": 100}))
-    assert heart(client).size == (64, 64)
+    assert heart(client).size == PICTURE

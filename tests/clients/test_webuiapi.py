@@ -25,6 +25,7 @@ from tests.clients.pictures import (
     text_of,
     white_mask,
 )
+from tests.tiny import PICTURE, SIDE, SIZE
 
 BLUR_MARGIN = 14
 """Pixels around the mask that `mask_blur=4` reaches."""
@@ -36,7 +37,7 @@ def api(gateway_url: str) -> webuiapi.WebUIApi:
 
 
 def heart(api: webuiapi.WebUIApi, **request: Any) -> Any:
-    return api.txt2img(**{"prompt": "a heart", "seed": 1, "width": 64, "height": 64, **request})
+    return api.txt2img(**{"prompt": "a heart", "seed": 1, "width": SIDE, "height": SIDE, **request})
 
 
 def painted(api: webuiapi.WebUIApi, **request: Any) -> Image.Image:
@@ -57,12 +58,12 @@ def refused(response: requests.Response, status: int = 422) -> str:
 def test_a_picture_has_the_size_that_was_asked_for(api: webuiapi.WebUIApi) -> None:
     made = api.txt2img(prompt="a heart")
     assert made.image.size == (made.info["width"], made.info["height"]) == (512, 512)
-    assert made.info["warnings"] == ["The picture was made at 64x64 and scaled to 512x512."]
+    assert made.info["warnings"] == [f"The picture was made at {SIZE} and scaled to 512x512."]
     assert heart(api).info["warnings"] == []
 
 
 def test_the_second_pass_makes_it_larger(api: webuiapi.WebUIApi) -> None:
-    assert heart(api, enable_hr=True, hr_scale=2).image.size == (128, 128)
+    assert heart(api, enable_hr=True, hr_scale=2).image.size == (2 * SIDE, 2 * SIDE)
     assert heart(api, enable_hr=True, hr_resize_x=96, hr_resize_y=100).image.size == (96, 100)
 
 
@@ -154,15 +155,15 @@ def test_a_mask_may_be_what_is_opaque(api: webuiapi.WebUIApi) -> None:
 
 
 def test_only_the_masked_part_is_made_however_large_the_picture(api: webuiapi.WebUIApi) -> None:
-    assert painted(api, width=64, height=64).size == (WIDTH, HEIGHT)
+    assert painted(api, width=SIDE, height=SIDE).size == (WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize("resize_mode", [0, 1, 2, 3])
 def test_a_whole_picture_is_made_of_the_size_that_was_asked_for(
     api: webuiapi.WebUIApi, resize_mode: int
 ) -> None:
-    made = painted(api, inpaint_full_res=False, width=128, height=64, resize_mode=resize_mode)
-    assert made.size == (128, 64)
+    made = painted(api, inpaint_full_res=False, width=160, height=64, resize_mode=resize_mode)
+    assert made.size == (160, 64)
 
 
 def test_the_same_seed_paints_the_same(api: webuiapi.WebUIApi) -> None:
@@ -172,35 +173,35 @@ def test_the_same_seed_paints_the_same(api: webuiapi.WebUIApi) -> None:
 
 def test_without_a_mask_the_whole_picture_is_made_anew_by_so_much(api: webuiapi.WebUIApi) -> None:
     image = heart(api, seed=3).image
-    whole = {"images": [image], "mask_image": None, "width": 64, "height": 64, "prompt": "a cat", "steps": 20}
+    whole = {"images": [image], "mask_image": None, "width": SIDE, "height": SIDE, "prompt": "a cat"}
     little, much = (painted(api, **whole, denoising_strength=strength) for strength in (0.3, 0.9))
     assert distance(little, image) < distance(much, image)
 
 
 def test_a_whole_picture_made_anew_says_how(api: webuiapi.WebUIApi) -> None:
-    asked = {"images": [noise()], "prompt": "a cat", "width": 128, "height": 96, "denoising_strength": 0.4}
+    asked = {"images": [noise()], "prompt": "a cat", "width": 256, "height": 192, "denoising_strength": 0.4}
     made = api.img2img(**asked)
-    assert made.image.size == (128, 96)
+    assert made.image.size == (256, 192)
     assert api.png_info(made.image).parameters["Denoising strength"] == "0.4"
-    assert made.info["warnings"] == ["The picture was made at 64x64 and scaled to 128x96."]
+    assert made.info["warnings"] == [f"The picture was made at {SIZE} and scaled to 256x192."]
 
 
 def test_what_is_under_way_can_be_watched_and_interrupted(api: webuiapi.WebUIApi) -> None:
     made: list[Any] = []
-    slow = {"steps": 200, "n_iter": 4, "seed": 1}
+    slow = {"steps": 50, "n_iter": 4, "seed": 1}
     drawing = threading.Thread(target=lambda: made.append(heart(api, **slow)))
     drawing.start()
     until = time.monotonic() + 60
     while not (shown := api.get_progress())["current_image"]:
         assert time.monotonic() < until
         time.sleep(0.05)
-    assert opened(shown["current_image"]).size == (64, 64)
-    assert (shown["state"]["job_count"], shown["state"]["sampling_steps"]) == (4, 200)
+    assert opened(shown["current_image"]).size == PICTURE
+    assert (shown["state"]["job_count"], shown["state"]["sampling_steps"]) == (4, 50)
     assert 0 < shown["progress"] < 1
     assert shown["eta_relative"] > 0
     api.interrupt()
     drawing.join(60)
-    assert [image.size for image in made[0].images] == [(64, 64)] * 4
+    assert [image.size for image in made[0].images] == [PICTURE] * 4
     assert "It was interrupted" in " ".join(made[0].info["warnings"])
     assert api.get_progress()["state"]["job_count"] == 0
 
@@ -270,7 +271,7 @@ def test_files_that_are_of_no_use_are_errors(gateway_url: str) -> None:
 
 
 def test_a_client_that_leaves_ends_what_it_asked_for(api: webuiapi.WebUIApi, gateway_url: str) -> None:
-    body = {"prompt": "a heart", "steps": 200, "batch_size": 4}
+    body = {"prompt": "a heart", "steps": 100, "batch_size": 4}
     with pytest.raises(requests.Timeout):
         requests.post(f"{gateway_url}/sdapi/v1/txt2img", json=body, timeout=0.5)
     until = time.monotonic() + 30

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.fake_hub import fake_hub, small_model
 from tests.running import ROOT
+from tests.tiny import PICTURE
 
 PORTS = {"text_encoder": 8001, "diffusion": 8002, "inpainting": 8003, "decoder": 8004}
 
@@ -59,7 +60,7 @@ def test_generate_writes_a_picture(started: str, tmp_path: Path) -> None:
     ended = make("generate", PROMPT="a red apple", OUT=str(tmp_path / "new folder" / "apple.png"))
     assert ended.returncode == 0, ended.stderr
     with Image.open(tmp_path / "new folder" / "apple.png") as image:
-        assert image.size == (64, 64)
+        assert image.size == PICTURE
 
 
 def test_generate_without_a_prompt_says_what_to_give(started: str) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import requests
 from PIL import Image, ImageDraw
 
 from tests.running import ROOT
+from tests.tiny import IMAGE, MASK, PICTURE
 
 from .conftest import PROJECT, SERVICES, Stack, tell
 
@@ -35,7 +37,7 @@ def test_a_prompt_becomes_a_picture(stack: Stack) -> None:
     answer = stack.picture()
     tell("a picture", time.monotonic() - began)
     pixels = np.asarray(opened(answer["images"][0]["data"]).convert("RGB"))
-    assert pixels.shape == (64, 64, 3)
+    assert pixels.shape == IMAGE
     assert pixels.std() > 5
     assert [call["replica"] for call in answer["stages"]] == [
         "http://text-encoder:8000",
@@ -47,7 +49,7 @@ def test_a_prompt_becomes_a_picture(stack: Stack) -> None:
 def test_inpainting_leaves_what_is_outside_the_mask(stack: Stack) -> None:
     image = opened(stack.picture()["images"][0]["data"]).convert("RGB")
     mask = Image.new("L", image.size)
-    ImageDraw.Draw(mask).rectangle((16, 16, 47, 47), fill=255)
+    ImageDraw.Draw(mask).rectangle((32, 32, 95, 95), fill=255)
     answer = requests.post(
         f"{stack.url}/v1/inpaint",
         json={"prompt": "a blue car", "image": png(image), "mask": png(mask), "seed": 2},
@@ -65,7 +67,7 @@ def test_inpainting_leaves_what_is_outside_the_mask(stack: Stack) -> None:
 def test_make_generate_writes_a_picture(stack: Stack, tmp_path: Path) -> None:
     stack.run("make", "generate", PROMPT="a red apple", OUT=str(tmp_path / "apple.png"))
     with Image.open(tmp_path / "apple.png") as image:
-        assert image.size == (64, 64)
+        assert image.size == PICTURE
 
 
 def test_make_download_runs_where_the_stages_keep_weights(stack: Stack) -> None:
@@ -161,13 +163,13 @@ def test_clients_of_the_stages_find_them_on_their_own_ports(stack: Stack) -> Non
         stack.compose("up", "--detach", "--wait", overlays=("ports",))
         text = ask(8001, inputs="a red apple on a blue background")
         contexts = [text["context_b64str"], text["unconditional_context_b64str"]]
-        image, mask = (base64.b64encode(bytes(64 * 64 * channels)).decode() for channels in (3, 1))
+        image, mask = (base64.b64encode(bytes(math.prod(shape))).decode() for shape in (IMAGE, MASK))
         for latent in (
             ask(8002, inputs=contexts, num_steps=5),
             ask(8003, inputs=[*contexts, image, mask], num_steps=5),
         ):
-            assert len(base64.b64decode(ask(8004, inputs=latent))) == 64 * 64 * 3
-        assert len(base64.b64decode(ask(8005, inputs="a dog"))) == 64 * 64 * 3
+            assert len(base64.b64decode(ask(8004, inputs=latent))) == math.prod(IMAGE)
+        assert len(base64.b64decode(ask(8005, inputs="a dog"))) == math.prod(IMAGE)
     finally:
         stack.compose("--profile", "all-in-one", "rm", "--stop", "--force", "all-in-one")
         stack.compose("up", "--detach")
@@ -203,7 +205,7 @@ def test_it_stops_within_10_seconds_and_answers_what_is_under_way(stack: Stack) 
         under_way = pool.submit(
             requests.post,
             f"{stack.url}/v1/txt2img",
-            json={"prompt": "a red apple", "steps": 100},
+            json={"prompt": "a red apple", "steps": 40},
             timeout=120,
         )
         time.sleep(0.3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import requests
 
+from tests import tiny
 from tests.conftest import StageUrl
 
 
@@ -15,10 +16,10 @@ def tensor(*shape: int, dtype: str = "float32", value: float = 0) -> str:
     return base64.b64encode(np.full(shape, value, dtype).tobytes()).decode()
 
 
-CONTEXT = tensor(1, 77, 128)
-LATENT = tensor(1, 8, 8, 4)
-IMAGE = tensor(64, 64, 3, dtype="uint8")
-MASK = tensor(64, 64, 1, dtype="uint8")
+CONTEXT = tensor(1, *tiny.CONTEXT)
+LATENT = tensor(1, *tiny.LATENT)
+IMAGE = tensor(*tiny.IMAGE, dtype="uint8")
+MASK = tensor(*tiny.MASK, dtype="uint8")
 GOOD: dict[str, dict[str, Any]] = {
     "text_encoder": {"inputs": "a dog"},
     "diffusion": {"inputs": [CONTEXT, CONTEXT], "num_steps": 1},
@@ -51,7 +52,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         {"inputs": [CONTEXT, tensor(1, 77, 64)]},
         r"inputs\[1\] \(unconditional_context\) .*\(1, 77, 128\)",
     ),
-    ("diffusion", {"inputs": [tensor(1, 77, 128, value=np.nan), CONTEXT]}, r"inputs\[0\].*finite.*NaN"),
+    ("diffusion", {"inputs": [tensor(1, *tiny.CONTEXT, value=np.nan), CONTEXT]}, r"inputs\[0\].*finite.*NaN"),
     ("diffusion", {"inputs": ["!" * len(CONTEXT), CONTEXT]}, r"inputs\[0\].*not base64"),
     ("diffusion", {"inputs": [CONTEXT, CONTEXT], "num_steps": 0}, "num_steps .* from 1 to 250; got 0"),
     ("diffusion", {"inputs": [CONTEXT, CONTEXT], "num_steps": "many"}, "num_steps .*'many'"),
@@ -76,7 +77,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     (
         "inpainting",
         {"inputs": [CONTEXT, CONTEXT, MASK, IMAGE]},
-        r"inputs\[2\] \(image\) .*uint8.*\(64, 64, 3\)",
+        rf"inputs\[2\] \(image\) .*uint8.*{re.escape(str(tiny.IMAGE))}",
     ),
     ("inpainting", {"inputs": [CONTEXT, CONTEXT, IMAGE, MASK], "num_resamples": 0}, "num_resamples .* got 0"),
     (
@@ -84,8 +85,12 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         {"inputs": [CONTEXT, CONTEXT, IMAGE, MASK], "num_resamples": 3, "sampler": "dpmpp_2m"},
         "num_resamples must be 1 unless the sampler is ddim, euler, euler_ancestral, heun, lcm; got 3",
     ),
-    ("decoder", {"inputs": LATENT, "batch_size": 2}, r"inputs must be .*\(2, 8, 8, 4\)"),
-    ("decoder", {"inputs": tensor(1, 8, 8, 4, value=np.inf)}, "inputs .*finite"),
+    (
+        "decoder",
+        {"inputs": LATENT, "batch_size": 2},
+        rf"inputs must be .*{re.escape(str((2, *tiny.LATENT)))}",
+    ),
+    ("decoder", {"inputs": tensor(1, *tiny.LATENT, value=np.inf)}, "inputs .*finite"),
     ("decoder", {"inputs": None}, "inputs must be base64"),
     ("decoder", {"inputs": LATENT, "batch_size": True}, "batch_size"),
 ]

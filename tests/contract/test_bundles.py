@@ -11,8 +11,7 @@ import requests
 from endpoints.selected import STAGES
 from tests.conftest import StageEndpoint, StageUrl
 from tests.fake_cloud import FakeEndpoint, fake_endpoint
-
-SIDE = 64
+from tests.tiny import CONTEXT, IMAGE, LATENT, MASK
 
 
 def encoded(shape: tuple[int, ...], seed: int = 0) -> str:
@@ -21,17 +20,17 @@ def encoded(shape: tuple[int, ...], seed: int = 0) -> str:
 
 
 def request_for(stage: str) -> dict[str, Any]:
-    image = np.full((SIDE, SIDE, 3), (250, 215, 80), np.uint8)
-    keep = np.ones((SIDE, SIDE, 1), np.uint8)
-    keep[8:56, 8:56] = 0
+    image = np.full(IMAGE, (250, 215, 80), np.uint8)
+    keep = np.ones(MASK, np.uint8)
+    keep[16:112, 16:112] = 0
     seen = [base64.b64encode(tensor.tobytes()).decode() for tensor in (image, keep)]
-    contexts = [encoded((1, 77, 128), 1), encoded((1, 77, 128), 2)]
+    contexts = [encoded((1, *CONTEXT), 1), encoded((1, *CONTEXT), 2)]
     steps = {"num_steps": 3, "seed": 7}
     own: dict[str, dict[str, Any]] = {
         "text_encoder": {"inputs": "a red apple", "negative_prompt": "blue"},
         "diffusion": {"inputs": contexts, **steps},
         "inpainting": {"inputs": [*contexts, *seen], **steps},
-        "decoder": {"inputs": encoded((1, 8, 8, 4))},
+        "decoder": {"inputs": encoded((1, *LATENT))},
         "all_in_one": {"inputs": "a red apple", **steps},
     }
     return {**own[stage], "batch_size": 1}

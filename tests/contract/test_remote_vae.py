@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from typing import Any
 
 import httpx
@@ -9,10 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import tiny
 from tests.conftest import StageUrl
 
-LATENT = np.random.default_rng(3).normal(size=(2, 4, 8, 8)).astype(np.float32)
-"""NCHW"""
+# NCHW
+LATENT_SHAPE = tiny.LATENT[2:] + tiny.LATENT[:2]
+IMAGE_SHAPE = tiny.IMAGE[2:] + tiny.IMAGE[:2]
+LATENT = np.random.default_rng(3).normal(size=(2, *LATENT_SHAPE)).astype(np.float32)
+HALF = LATENT[:, :, : LATENT.shape[2] // 2]
 
 
 @pytest.fixture(params=["decoder", "gateway"])
@@ -40,11 +45,11 @@ def test_every_output_shows_the_same_pictures(vae: dict[str, str]) -> None:
     floats = values(post(vae["decode"], body, output_type="pt", **common))
     pixels = values(post(vae["decode"], body, output_type="pt", partial_postprocess="True", **common))
     unit = values(post(vae["decode"], body, output_type="pil", **common))
-    assert floats.shape == unit.shape == (2, 3, 64, 64)
-    assert pixels.shape == (2, 64, 64, 3)
+    assert floats.shape == unit.shape == (2, *IMAGE_SHAPE)
+    assert pixels.shape == (2, *tiny.IMAGE)
     assert np.array_equal(np.clip((floats + 1) * 127.5, 0, 255).round(), pixels.transpose(0, 3, 1, 2))
     assert np.abs(unit - np.clip(floats / 2 + 0.5, 0, 1)).max() < 1e-6
-    one: dict[str, Any] = {**common, "shape": (1, 4, 8, 8), "image_format": "png", "output_type": "pil"}
+    one: dict[str, Any] = {**common, "shape": (1, *LATENT_SHAPE), "image_format": "png", "output_type": "pil"}
     file = post(vae["decode"], LATENT[:1].tobytes(), "image/png", **one)
     assert file.headers["content-type"] == "image/png"
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(file.content))), pixels[0])
@@ -62,7 +67,7 @@ def test_a_picture_is_encoded_from_a_file_and_from_values_alike(vae: dict[str, s
     of_values = values(
         post(vae["encode"], tensor.tobytes(), shape=tensor.shape, dtype="float32", scaling_factor=0.18215)
     )
-    assert of_file.shape == (1, 4, 8, 8)
+    assert of_file.shape == (1, *LATENT_SHAPE)
     assert np.abs(of_values[:1] - of_file).max() < 1e-5
 
 
@@ -70,12 +75,27 @@ def test_a_picture_is_encoded_from_a_file_and_from_values_alike(vae: dict[str, s
     ("task", "body", "parameters", "said"),
     [
         ("decode", b"", {}, "dtype|shape"),
-        ("decode", LATENT.tobytes(), {"shape": LATENT.shape, "dtype": "float16"}, "body must be 1024 bytes"),
-        ("decode", b"1234", {"shape": (1, 4, 8, 8), "dtype": "float32"}, "body must be 1024 bytes"),
-        ("decode", LATENT[:, :, :4].tobytes(), {"shape": (2, 4, 4, 8), "dtype": "float32"}, "must be"),
+        (
+            "decode",
+            LATENT.tobytes(),
+            {"shape": LATENT.shape, "dtype": "float16"},
+            f"body must be {LATENT.nbytes // 2} bytes",
+        ),
+        (
+            "decode",
+            b"1234",
+            {"shape": (1, *LATENT_SHAPE), "dtype": "float32"},
+            f"body must be {LATENT[0].nbytes} bytes",
+        ),
+        ("decode", HALF.tobytes(), {"shape": HALF.shape, "dtype": "float32"}, "must be"),
         ("decode", b"", {"output_type": "mp4"}, "output_type must be one of pil, pt; got mp4"),
         ("encode", b"nonsense", {}, "body must be a PNG, JPEG or WebP file"),
-        ("encode", b"", {"shape": (1, 3, 64, 64), "dtype": "float32"}, "body must be 49152 bytes"),
+        (
+            "encode",
+            b"",
+            {"shape": (1, *IMAGE_SHAPE), "dtype": "float32"},
+            f"body must be {4 * math.prod(IMAGE_SHAPE)} bytes",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_json(

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import tiny
 from tests.conftest import StageUrl
 from triptych.wire import FIELDS, MEDIA_TYPE, Tensors, pack, unpack
 
-SIDE = 64
 SHAPES: dict[str, tuple[tuple[int, ...], str]] = {
-    "context": ((1, 77, 128), "float32"),
-    "unconditional_context": ((1, 77, 128), "float32"),
-    "image": ((SIDE, SIDE, 3), "uint8"),
-    "mask": ((SIDE, SIDE, 1), "uint8"),
-    "latent": ((1, 8, 8, 4), "float32"),
+    "context": ((1, *tiny.CONTEXT), "float32"),
+    "unconditional_context": ((1, *tiny.CONTEXT), "float32"),
+    "image": (tiny.IMAGE, "uint8"),
+    "mask": (tiny.MASK, "uint8"),
+    "latent": ((1, *tiny.LATENT), "float32"),
 }
 STAGES = {
     "diffusion": (["context", "unconditional_context"], {"num_steps": 2, "seed": 7}),
@@ -102,7 +102,7 @@ def test_a_decoder_answers_with_files_without_loss(stage_url: StageUrl, image_fo
 
 def test_a_wrong_tensor_is_named_with_what_it_must_be(stage_url: StageUrl) -> None:
     bad = Tensors(
-        context=np.zeros((1, 77, 128), np.float32), unconditional_context=np.zeros((1, 7), np.float16)
+        context=np.zeros((1, *tiny.CONTEXT), np.float32), unconditional_context=np.zeros((1, 7), np.float16)
     )
     answer = httpx.post(
         stage_url("diffusion"), content=pack(bad, {}), headers={"Content-Type": MEDIA_TYPE}, timeout=60

@@ -24,7 +24,7 @@ def background(image: Image.Image) -> str:
     """The name of the colour that most of the picture's border has."""
     pixels = np.asarray(image.convert("RGB")).astype(int)
     border = np.concatenate(
-        [pixels[:3].reshape(-1, 3), pixels[:, :3].reshape(-1, 3), pixels[:, -3:].reshape(-1, 3)]
+        [pixels[:6].reshape(-1, 3), pixels[:, :6].reshape(-1, 3), pixels[:, -6:].reshape(-1, 3)]
     )
     median = np.median(border, axis=0)
     return min(COLOURS, key=lambda name: float(np.abs(median - COLOURS[name]).sum()))

@@ -14,13 +14,14 @@ from PIL import Image, ImageDraw
 from tests.conftest import StageEndpoint, StageUrl
 from tests.e2e.pictures import background, data_of, opened, picture
 from tests.running import running_gateway
+from tests.tiny import PICTURE, SIZE
 from training.concepts import COLOURS
 
 STAGES = ("text_encoder", "diffusion", "inpainting", "decoder")
 Gateway = Callable[..., str]
-PAINTED = (16, 16, 47, 47)
+PAINTED = (32, 32, 95, 95)
 # An endpoint announces nothing: what is not the contract's default must be said.
-ASKED = {"seed": 1, "steps": 25, "guidance_scale": 4.0, "size": "64x64"}
+ASKED = {"seed": 1, "steps": 13, "guidance_scale": 4.0, "size": SIZE}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def ask(url: str, **request: Any) -> requests.Response:
 
 def repainted(url: str) -> Image.Image:
     """A yellow picture in whose middle there is to be a red apple."""
-    image, mask = Image.new("RGB", (64, 64), COLOURS["yellow"]), Image.new("L", (64, 64))
+    image, mask = Image.new("RGB", PICTURE, COLOURS["yellow"]), Image.new("L", PICTURE)
     ImageDraw.Draw(mask).rectangle(PAINTED, fill=255)
     request = {"prompt": "a red apple on a yellow background", "image": data_of(image), "mask": data_of(mask)}
     answer = requests.post(f"{url}/v1/inpaint", json={**ASKED, **request}, timeout=120)
@@ -101,7 +102,7 @@ def test_a_part_is_repainted_as_it_is_here(
         (request.method, request.status) for request in stage_endpoint("inpainting").received[asked:]
     ]
     assert same(made, repainted(gateway_url))
-    red, green, _ = np.asarray(made)[24:40, 24:40].reshape(-1, 3).mean(axis=0)
+    red, green, _ = np.asarray(made)[48:80, 48:80].reshape(-1, 3).mean(axis=0)
     assert red > green + 40
 
 

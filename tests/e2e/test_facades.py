@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import requests
 
+from tests import tiny
 from tests.conftest import StageUrl
 from tests.running import running_stage
 
@@ -31,10 +32,10 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 
 def request(names: tuple[str, ...], **fields: object) -> dict[str, object]:
     arrays = {
-        "context": RNG.standard_normal((1, 77, 128)).astype(np.float32),
-        "unconditional_context": np.zeros((1, 77, 128), np.float32),
-        "image": RNG.integers(0, 256, (64, 64, 3), np.uint8),
-        "mask": np.tri(64, dtype=np.uint8)[..., None],
+        "context": RNG.standard_normal((1, *tiny.CONTEXT)).astype(np.float32),
+        "unconditional_context": np.zeros((1, *tiny.CONTEXT), np.float32),
+        "image": RNG.integers(0, 256, tiny.IMAGE, np.uint8),
+        "mask": np.tri(tiny.SIDE, dtype=np.uint8)[..., None],
     }
     return {"inputs": [base64.b64encode(arrays[name].tobytes()).decode() for name in names], **fields}
 

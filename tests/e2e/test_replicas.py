@@ -16,7 +16,7 @@ from tests.e2e.mortal import RESTART_SECONDS, diffusion, mortal_diffusion, pictu
 from tests.mortal import Mortal
 from tests.running import running_gateway
 
-REQUESTS = 40
+REQUESTS = 28
 AT_ONCE = 6
 BEFORE_THE_KILL = 8
 """So many pictures are done before one of the two is killed."""
@@ -41,7 +41,11 @@ def stack(stage_url: StageUrl, tmp_path: Path) -> Iterator[tuple[str, str, Morta
 
 
 def made(gateway: str, seed: int) -> dict[str, Any]:
-    request = {"prompt": f"a red apple on a {('blue', 'white')[seed % 2]} background", "seed": seed}
+    request = {
+        "prompt": f"a red apple on a {('blue', 'white')[seed % 2]} background",
+        "seed": seed,
+        "steps": 8,
+    }
     response = requests.post(f"{gateway}/v1/txt2img", json=request, timeout=120)
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()

@@ -16,8 +16,8 @@ from tests.e2e.mortal import diffusion, mortal_diffusion, picture
 from tests.mortal import Mortal
 from tests.running import running_gateway
 
-REQUESTS = 50
-STEPS = 40
+REQUESTS = 32
+STEPS = 20
 EVERY = 5
 
 

@@ -12,7 +12,7 @@ from tests.e2e.test_jobs import LONG, SECRET, STAGES, Gateway, events, receiver,
 from tests.mortal import until
 from tests.redis_server import running_redis
 
-RUNNING = {**LONG, "steps": 250, "seed": 80}
+RUNNING = {**LONG, "steps": 120, "seed": 80}
 
 
 @pytest.fixture(scope="module")

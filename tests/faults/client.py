@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.e2e.pictures import data_of
 from tests.mortal import until
+from tests.tiny import PICTURE
 
 PATIENCE_SECONDS = 150
 NOBODY = 0
@@ -41,11 +42,11 @@ class Accepted:
 
 def body_for(stage: str, seed: int) -> tuple[str, dict[str, Any]]:
     """A kind of request that needs this stage, and its body."""
-    asked: dict[str, Any] = {"prompt": "a red apple on a blue background", "seed": seed, "steps": 10}
+    asked: dict[str, Any] = {"prompt": "a red apple on a blue background", "seed": seed, "steps": 5}
     if stage != "inpainting":
         return "txt2img", asked
-    image, mask = Image.new("RGB", (64, 64), "yellow"), Image.new("L", (64, 64))
-    mask.paste(255, (8, 8, 40, 56))
+    image, mask = Image.new("RGB", PICTURE, "yellow"), Image.new("L", PICTURE)
+    mask.paste(255, (16, 16, 80, 112))
     return "inpaint", {**asked, "image": data_of(image), "mask": data_of(mask)}
 
 
@@ -59,7 +60,7 @@ def ask(url: str, stage: str, seed: int, **more: object) -> Answer:
 def hand_in(url: str, stage: str, seed: int, accepted: Accepted) -> Answer:
     """One job."""
     kind, body = body_for(stage, seed)
-    order = {"kind": kind, "request": {**body, "steps": 25}}
+    order = {"kind": kind, "request": {**body, "steps": 10}}
     ids: list[str] = []
 
     def post() -> requests.Response:

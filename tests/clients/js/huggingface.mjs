@@ -28,7 +28,7 @@ const repainted = await repainting.imageToImage({
 console.log(
   JSON.stringify({
     made: await textOf(await draw()),
-    larger: await textOf(await draw({ width: 128, height: 96 })),
+    larger: await textOf(await draw({ width: 256, height: 192 })),
     repainted: await textOf(repainted),
     tooMany: await errorOf(draw({ num_inference_steps: 100000 })),
     noPicture: await errorOf(repainting.imageToImage({ inputs: new Blob(["text"]) })),

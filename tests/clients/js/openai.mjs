@@ -4,7 +4,7 @@ import OpenAI, { toFile } from "openai";
 
 const [url, image, mask] = process.argv.slice(2);
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
-const heart = { prompt: "a heart", size: "64x64", seed: 1, steps: 8 };
+const heart = { prompt: "a heart", size: "128x128", seed: 1, steps: 8 };
 const file = (path) => toFile(fs.createReadStream(path), path, { type: "image/png" });
 
 async function errorOf(promise) {

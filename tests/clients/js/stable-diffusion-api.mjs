@@ -5,7 +5,7 @@ import client from "stable-diffusion-api";
 
 const [url, image, mask] = process.argv.slice(2);
 const api = new client.default({ baseUrl: url, defaultStepCount: 8 });
-const heart = { prompt: "a heart", seed: 1, width: 64, height: 64 };
+const heart = { prompt: "a heart", seed: 1, width: 128, height: 128 };
 
 const textOf = async (picture) => (await picture.png().toBuffer()).toString("base64");
 

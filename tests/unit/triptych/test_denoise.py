@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.tiny import IMAGE, LATENT, MASK, PICTURE
 from triptych.denoise import Denoiser
 from triptych.encode import ImageEncoder
 from triptych.models.kerascv import ALPHAS_CUMPROD
@@ -38,7 +39,7 @@ class SecondMaskChannel:
 
 
 def unet_for_inpainting() -> keras.Model:
-    latent = keras.Input((8, 8, 9), name="latent")
+    latent = keras.Input((*LATENT[:2], 9), name="latent")
     others = [keras.Input((320,), name="timestep_embedding"), keras.Input((77, 128), name="context")]
     return keras.Model([latent, *others], keras.layers.Conv2D(4, 1, use_bias=False)(latent))
 
@@ -49,14 +50,14 @@ def for_inpainting(**changes: Any) -> Variant:
 
 
 def settings(steps: int = 1) -> DenoiseSettings:
-    return DenoiseSettings([5], make_schedule(steps), 4.0, (64, 64))
+    return DenoiseSettings([5], make_schedule(steps), 4.0, PICTURE)
 
 
 def test_a_unet_for_inpainting_sees_mask_and_masked_image_beside_the_latent() -> None:
-    seen = RNG.standard_normal((8, 8, 5)).astype(np.float32)
+    seen = RNG.standard_normal((*LATENT[:2], 5)).astype(np.float32)
     denoiser = Denoiser(for_inpainting(), unreported, inpaints=True)
     painted = denoiser.latents(CONTEXT, CONTEXT, settings(), conditioning=seen)[0]
-    noise = np.random.Generator(np.random.PCG64(5)).standard_normal((8, 8, 4), np.float32)
+    noise = np.random.Generator(np.random.PCG64(5)).standard_normal(LATENT, np.float32)
     alpha = ALPHAS_CUMPROD[int(make_schedule(1).timesteps[0])]
     expected = (noise - sqrt(1 - alpha) * seen[..., :1]) / sqrt(alpha)
     np.testing.assert_allclose(painted, expected, rtol=1e-4, atol=1e-4)
@@ -79,11 +80,11 @@ def test_a_model_that_predicts_velocity_is_read_as_one() -> None:
 
 def test_the_conditioning_is_the_repainted_cells_and_the_latent_of_what_is_kept() -> None:
     encoder = ImageEncoder(TINY, unreported)
-    image = RNG.integers(0, 256, (64, 64, 3), np.uint8)
-    keep = np.ones((64, 64, 1), np.uint8)
+    image = RNG.integers(0, 256, IMAGE, np.uint8)
+    keep = np.ones(MASK, np.uint8)
     keep[16:24, 30:33] = 0
     seen = encoder.conditioning(image, keep)
-    assert seen.shape == (8, 8, 5)
+    assert seen.shape == (*LATENT[:2], 5)
     repainted = np.argwhere(seen[..., 0] == 1).tolist()
     assert repainted == [[2, 3], [2, 4]]
     grey = image.copy()

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from tests.tiny import LATENT, PICTURE
 from triptych.decode import LatentDecoder
 from triptych.denoise import Denoiser
 from triptych.engine.unet import KEEPING, SHALLOW, Row, Unet
@@ -94,7 +95,7 @@ def test_the_shallow_layers_with_what_the_deep_ones_find_come_to_the_whole(unet:
     whole = noises(unet, group)
     kept = unet.predict([replace(row, run=KEEPING) for row in group])
     np.testing.assert_allclose([found.noise for found in kept], whole, atol=2e-5)
-    assert all(found.deep is not None and found.deep.shape == (8, 8, 64) for found in kept)
+    assert all(found.deep is not None and found.deep.shape == (*LATENT[:2], 64) for found in kept)
     again = [replace(row, run=SHALLOW, deep=found.deep) for row, found in zip(group, kept, strict=True)]
     np.testing.assert_allclose(noises(unet, again), whole, atol=2e-5)
 
@@ -132,7 +133,7 @@ def test_another_error_is_not_taken_for_want_of_memory(unet: Unet, monkeypatch: 
 
 
 def settings(seed: int, **changes: Any) -> DenoiseSettings:
-    return DenoiseSettings([seed], make_schedule(6), 4.0, (64, 64), **changes)
+    return DenoiseSettings([seed], make_schedule(6), 4.0, PICTURE, **changes)
 
 
 def test_a_picture_is_the_same_alone_and_in_a_crowd(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,14 +19,14 @@ from triptych.compiled import CompiledPart
 from triptych.programs import kept
 from triptych.variants import chosen_variant
 kept.WORTH_KEEPING = int(sys.argv[2])
-states = []
+states, variant = [], chosen_variant()
 rng = np.random.default_rng(0)
 inputs = {
-    "latent": rng.standard_normal((2, 8, 8, 4), np.float32),
+    "latent": rng.standard_normal((2, *variant.latent), np.float32),
     "embedding": rng.standard_normal((2, 320), np.float32),
-    "context": rng.standard_normal((2, 77, 128), np.float32),
+    "context": rng.standard_normal((2, *variant.context), np.float32),
 }
-part = CompiledPart(chosen_variant(), "diffusion", inputs, lambda state, _: states.append(state))
+part = CompiledPart(variant, "diffusion", inputs, lambda state, _: states.append(state))
 for thread in threading.enumerate():
     if thread.name == "keep":
         thread.join()

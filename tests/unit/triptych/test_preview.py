@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tests.tiny import IMAGE, SIDE
 from triptych.encode import ImageEncoder
 from triptych.preview import STABLE_DIFFUSION, TINY_PREVIEW
 from triptych.variants import VARIANTS
@@ -16,10 +17,10 @@ def test_a_preview_has_a_pixel_for_each_position_of_the_latent() -> None:
 
 
 def test_the_built_in_models_preview_shows_the_colours_of_the_picture() -> None:
-    image = np.zeros((64, 64, 3), np.uint8)
-    image[:32], image[32:] = (220, 40, 40), (40, 60, 200)
+    image = np.zeros(IMAGE, np.uint8)
+    image[: SIDE // 2], image[SIDE // 2 :] = (220, 40, 40), (40, 60, 200)
     preview = TINY_PREVIEW(ImageEncoder(VARIANTS["tiny"], unreported).latent(image)).astype(int)
-    upper, lower = preview[:3].mean((0, 1)), preview[5:].mean((0, 1))
+    upper, lower = preview[:6].mean((0, 1)), preview[10:].mean((0, 1))
     assert upper[0] - upper[2] > 50
     assert lower[2] - lower[0] > 50
 

@@ -21,17 +21,21 @@ import numpy as np
 from triptych.compiled import CompiledPart
 from triptych.variants import chosen_variant
 from triptych.weights import unreported
+variant = chosen_variant()
 rng = np.random.default_rng(0)
 def normal(*shape):
     return rng.standard_normal(shape, np.float32)
 tokens = rng.integers(0, 49408, (1, 77), np.int32)
 inputs = {
     "text_encoder": {"tokens": tokens, "positions": np.arange(77, dtype=np.int32)[None]},
-    "diffusion": {"latent": normal(2, 8, 8, 4), "embedding": normal(2, 320), "context": normal(2, 77, 128)},
-    "decoder": {"latent": normal(1, 8, 8, 4)},
-    "image_encoder": {"image": rng.uniform(-1, 1, (1, 64, 64, 3)).astype(np.float32)},
+    "diffusion": {
+        "latent": normal(2, *variant.latent),
+        "embedding": normal(2, 320),
+        "context": normal(2, *variant.context),
+    },
+    "decoder": {"latent": normal(1, *variant.latent)},
+    "image_encoder": {"image": rng.uniform(-1, 1, (1, *variant.shapes("image")["image"])).astype(np.float32)},
 }
-variant = chosen_variant()
 np.savez(sys.argv[1], **{
     part: CompiledPart(variant, part, given, unreported)(**given) for part, given in inputs.items()
 })

@@ -38,7 +38,7 @@ def test_an_unknown_sampler_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_state_of_another_sampler_is_refused() -> None:
-    latent = np.zeros((8, 8, 4), np.float32)
+    latent = np.zeros(TINY.latent, np.float32)
     state = State(latent, Noise.seeded(1), 1, 0, (latent, latent))
     packed = pack({f"0.{name}": array for name, array in state.travelling().items()}, {})
     resume = base64.b64encode(packed).decode()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tests import tiny
 from triptych.checkpoints import CheckpointError
 from triptych.hub import HubFile
 from triptych.locations import LocalPath, RemoteFile
@@ -57,6 +58,11 @@ def configure(root: Path, unet: dict[str, Any], prediction: str) -> None:
 
 def test_the_built_in_model_is_the_default() -> None:
     assert chosen_variant() == VARIANTS["tiny"]
+
+
+def test_the_built_in_model_has_the_shapes_that_tests_take_it_to_have() -> None:
+    shapes = chosen_variant().shapes("context", "latent", "image", "mask")
+    assert tuple(shapes.values()) == (tiny.CONTEXT, tiny.LATENT, tiny.IMAGE, tiny.MASK)
 
 
 def test_the_environment_chooses_the_variant_and_how_it_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
