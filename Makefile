@@ -116,7 +116,7 @@ train-tiny: .venv/training.stamp ## Train the built-in model anew (hours; can be
 lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
 	$(COMPILE) $(WITHOUT_KERAS_CV) --universal requirements/dev.in -o requirements/dev.txt
 	compile() { $(COMPILE) -c requirements/dev.txt requirements/$$1.in -o requirements/$$1.txt "$${@:2}"; }; set -e; \
-	for name in gateway stage stage-jax local training audit fuzz; do compile $$name --universal $(WITHOUT_KERAS_CV); done; \
+	for name in uv gateway stage stage-jax local training audit fuzz; do compile $$name --universal $(WITHOUT_KERAS_CV); done; \
 	for name in stage-gpu stage-torch; do \
 		compile $$name --python-platform x86_64-manylinux_2_28 $(WITHOUT_KERAS_CV); done; \
 	compile charts --python-platform x86_64-manylinux_2_28 --override requirements/overrides-charts.txt; \
@@ -133,10 +133,14 @@ clean: ## Remove the virtual environment, caches and logs (make down first).
 .venv/parity.stamp .venv/benchmarks.stamp: .venv/torch.stamp
 
 # Before the locked rest, which then puts right what its own dependencies changed; requirements/parity.in says why.
-.venv/torch.stamp: | .venv/bin/python
-	$(PYTHON) -m pip install torch==2.13.0
+.venv/torch.stamp: | .venv/uv.stamp
+	$(PYTHON) scripts/install.py torch==2.13.0
 	@touch $@
 
-.venv/%.stamp: requirements/%.txt | .venv/bin/python
+.venv/uv.stamp: requirements/uv.txt | .venv/bin/python
 	$(PYTHON) -m pip install --no-deps --require-hashes -r $<
+	@touch $@
+
+.venv/%.stamp: requirements/%.txt | .venv/uv.stamp
+	$(PYTHON) scripts/install.py --no-deps --require-hashes -r $<
 	@touch $@
