@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from typing import Any
 
+import httpx
 import numpy as np
 import numpy.typing as npt
 import uvicorn
@@ -197,6 +199,14 @@ def wait_until(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.01)
+
+
+def ask_and_leave(gateway: httpx.Client, path: str, body: dict[str, Any], stage: FakeStage) -> None:
+    """A request of a client that hangs up while the stage is at work on it."""
+    connection = HTTPConnection(gateway.base_url.host, gateway.base_url.port)
+    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+    wait_until(lambda: bool(stage.requests))
+    connection.close()
 
 
 @contextmanager
