@@ -19,6 +19,7 @@ export MODE OVERLAYS ALL_IN_ONE START_SECONDS PROMPT OUT
 export PYTHONPATH := $(CURDIR):$(CURDIR)/services
 PYTHON := .venv/bin/python
 NODE_PACKAGES := tests/clients/js/node_modules/.package-lock.json
+SHARED_OUT := -n 2 --dist loadfile
 DIFFUSERS := tests/parity/test_checkpoints_against_diffusers.py
 COMPILE := .venv/bin/uv pip compile --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--quiet --upgrade --override requirements/overrides.txt
@@ -56,7 +57,7 @@ check: .venv/dev.stamp check-compose audit ## Format, lint, types, unit tests, c
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	$(PYTHON) -m pytest tests/unit -n 2 --dist loadfile
+	$(PYTHON) -m pytest $(SHARED_OUT) tests/unit
 	bash -n scripts/*.sh .ci/run
 
 check-compose:
@@ -73,7 +74,8 @@ sbom: .venv/dev.stamp .venv/audit.stamp ## Write what each image installs as a C
 		echo "build/sbom/$$name.json"; done
 
 test: .venv/dev.stamp javascript-clients ## All tests but those of the full models and those that need a Docker engine.
-	$(PYTHON) -m pytest --ignore tests/parity --ignore tests/compose --ignore tests/charts --ignore tests/swarm $(WITHOUT:%=--ignore %)
+	$(PYTHON) -m pytest $(SHARED_OUT) --ignore tests/parity --ignore tests/compose --ignore tests/charts --ignore tests/swarm \
+		$(WITHOUT:%=--ignore %)
 
 javascript-clients:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(NODE_PACKAGES); \

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from endpoints.bundle import write_bundle
 from endpoints.selected import Selected
@@ -15,7 +17,22 @@ from tests.running import running_gateway, running_stage
 
 StageUrl = Callable[[str], str]
 StageEndpoint = Callable[[str], FakeEndpoint]
+WITH_ENDPOINTS = ("tests/contract/test_bundles.py", "tests/e2e/test_deployments.py")
 BUILT_IN = {"SD_VERSION": "tiny", "KERAS_BACKEND": "tensorflow"}
+
+
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
+    """A file's tests stay together where tests are shared out, as its servers are there once. Those that need
+    the fake endpoints do so too: five more models fit in memory, ten may not."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "fake endpoints" if file in WITH_ENDPOINTS else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Of `-n 2`."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

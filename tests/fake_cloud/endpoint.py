@@ -21,7 +21,7 @@ State = Literal["scaled to zero", "starting", "running", "paused"]
 
 SERVER = Path(__file__).with_name("server.py")
 TOKEN = "hf_of_this_endpoint"
-START_SECONDS = 120
+START_SECONDS = 240
 POLL_SECONDS = 0.05
 
 
