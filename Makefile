@@ -5,7 +5,8 @@
 #   START_SECONDS=300    how long `make up` waits until every stage is ready
 #   MODEL, VAE, LORA     which weights, and where MODELS_DIR=models is their folder (README.md has all settings)
 #   STAGE, NAMESPACE     which stage becomes an endpoint, and whose (README.md has the rest)
-#   PARITY_BACKENDS="tensorflow openvino"  those that `make test-parity` compares with keras-cv; all, unless set
+#   PARITY_BACKENDS="openvino:1 jax"  those that `make test-parity` compares with keras-cv, of version 1 or of both;
+#                        all, unless set
 #   WITHOUT=tests/unit   leaves these tests out of `make test`, where `make check` has run them
 #   TRIPTYCH_KEY         the key of a gateway that asks for one, for make up and make generate
 #   FUZZ_SECONDS=600     how long `make fuzz` is guided by coverage
