@@ -5,7 +5,8 @@ One folder of version 1 is shared; a test makes what else it needs (up to 5 GB) 
 
 import gc
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from triptych.weights import unreported  # noqa: E402
 Array = npt.NDArray[Any]
 Build = Callable[[], Any]
 Names = Callable[[str, str], str]
+Loras = Sequence[tuple[Path, float]]
 RNG = np.random.default_rng(1)
 LATENT = (1, 16, 16, 4)
 TIMESTEP = 500
@@ -40,9 +42,11 @@ LATENT_SCALE = 0.18215
 TOLERANCE = 1e-4
 LORA_WEIGHT = 0.7
 RANK, ALPHA = 4, 2.0
-LORAS = pytest.mark.parametrize(
-    ("names", "alpha"), [(files.kohya_names, ALPHA), (files.peft_names, None)], ids=["kohya", "peft"]
-)
+LORAS: dict[str, tuple[Names, float | None]] = {
+    "kohya": (files.kohya_names, ALPHA),
+    "peft": (files.peft_names, None),
+}
+"""How each trainer names a LoRA's tensors, and the alpha that it writes if it does."""
 
 UNET_BLOCK = "unet.mid_block.attentions.0.transformer_blocks.0"
 UNET_LORA = {
@@ -164,22 +168,26 @@ def test_an_h5_file_as_keras_writes_it(first: Path, folder: Path, part: str, bui
         assert_equal(ours(build, part, file, *inputs), their_context(their_text_encoder(first), inputs))
 
 
-@LORAS
-def test_a_lora_on_the_unet(first: Path, folder: Path, names: Names, alpha: float | None) -> None:
-    lora = files.make_lora_file(folder / "lora.safetensors", UNET_LORA, names, alpha)
+@pytest.mark.filterwarnings("ignore:Already found a `peft_config`:UserWarning")
+def test_loras_of_two_trainers_on_the_unet(first: Path, folder: Path) -> None:
     inputs = unet_inputs("1")
     model = their_unet(first)
-    without = their_noise(model, inputs)
-    state, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(lora)
-    StableDiffusionLoraLoaderMixin.load_lora_into_unet(state, alphas, model, adapter_name="lora")
-    model.set_adapters("lora", LORA_WEIGHT)
-    expected = their_noise(model, inputs)
+    made = [their_noise(model, inputs)]
+    loras: list[tuple[Path, float]] = []
+    for trainer, (names, alpha) in LORAS.items():
+        lora = files.make_lora_file(folder / f"{trainer}.safetensors", UNET_LORA, names, alpha)
+        loras.append((lora, LORA_WEIGHT))
+        state, alphas = StableDiffusionLoraLoaderMixin.lora_state_dict(lora)
+        StableDiffusionLoraLoaderMixin.load_lora_into_unet(state, alphas, model, adapter_name=trainer)
+        loaded = list(LORAS)[: len(loras)]
+        model.set_adapters(loaded, [LORA_WEIGHT] * len(loaded))
+        made.append(their_noise(model, inputs))
     del model
-    assert np.abs(expected - without).max() > 0.1
-    assert_equal(ours(unet("1"), "diffusion", first, *inputs, lora=lora), expected)
+    assert all(np.abs(after - before).max() > 0.1 for before, after in pairwise(made))
+    assert_equal(ours(unet("1"), "diffusion", first, *inputs, loras=loras), made[-1])
 
 
-@LORAS
+@pytest.mark.parametrize(("names", "alpha"), LORAS.values(), ids=LORAS)
 def test_a_lora_on_the_text_encoder(first: Path, folder: Path, names: Names, alpha: float | None) -> None:
     lora = files.make_lora_file(folder / "lora.safetensors", TEXT_LORA, names, alpha)
     inputs = prompt()
@@ -191,24 +199,23 @@ def test_a_lora_on_the_text_encoder(first: Path, folder: Path, names: Names, alp
     )
     expected = their_context(model, inputs)
     assert np.abs(expected - without).max() > 0.1
-    found = ours(full.text_encoder, "text_encoder", first, *inputs, lora=lora)
+    found = ours(full.text_encoder, "text_encoder", first, *inputs, loras=[(lora, LORA_WEIGHT)])
     assert_equal(found, expected)
 
 
-def filled(build: Build, part: str, path: Path, lora: Path | None = None) -> Any:
+def filled(build: Build, part: str, path: Path, loras: Loras = ()) -> Any:
     """Our model with the checkpoint's weights."""
     # The models before this one have cycles, and gigabytes.
     gc.collect()
     with unfilled():
         model = build()
-    source = open_checkpoint(path, part)
-    fill(model, part, with_loras(source, [(lora, LORA_WEIGHT)], part) if lora else source, unreported)
+    fill(model, part, with_loras(open_checkpoint(path, part), loras, part), unreported)
     return model
 
 
-def ours(build: Build, part: str, path: Path, *inputs: Array, lora: Path | None = None) -> Array:
+def ours(build: Build, part: str, path: Path, *inputs: Array, loras: Loras = ()) -> Array:
     """The output of our model with the checkpoint's weights, NHWC."""
-    model = filled(build, part, path, lora)
+    model = filled(build, part, path, loras)
     output: Array = backend().compile_program(model, list(inputs), "float32")(list(inputs))
     return output
 
