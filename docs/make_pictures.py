@@ -11,17 +11,17 @@ from PIL import Image, ImageDraw
 FOLDER = Path(__file__).parent
 PROMPTS = (
     "a red apple on a blue background",
-    "a cat on a yellow background",
-    "a penguin in the snow",
-    "a rocket at night",
+    "I'd like a happy dog at the beach please",
+    "a cartoon fox in the snow",
+    "a teapot above a cupcake",
     "a castle at sunset",
-    "a palm tree on the beach",
-    "a purple octopus on a green background",
-    "a dog in a meadow",
-    "a blue heart on a white background",
-    "a pink house in a meadow",
-    "an orange fish on a black background",
-    "a unicorn on a purple background",
+    "a flat icon of a pizza on a yellow background",
+    "a wizard under the stars",
+    "a tiny snail in a meadow",
+    "an astronaut in the desert",
+    "a rocket to the left of a planet",
+    "a huge blue whale underwater",
+    "a flat yellow umbrella icon on gray",
 )
 COLUMNS, SCALE, GAP, CAPTION = 4, 2, 8, 16
 INPAINTING_PROMPT = "a red apple on a yellow background"

@@ -9,65 +9,67 @@ from collections.abc import Callable
 # Set before Keras is imported, which is only when a stage starts.
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-DEFAULT_MINUTES = {"vae": 4.0, "diffusion": 9.0, "probe": 1.0}
+Stage = Callable[[float | None], None]
 
 
-def _data(minutes: float) -> None:
-    from training import data, vocabulary
+def _data(minutes: float | None) -> None:
+    from training import data
 
     data.prepare()
-    vocabulary.prepare()
 
 
-def _vae(minutes: float) -> None:
+def _vae(minutes: float | None) -> None:
     from training import vae
+    from training.scale import SCALE
 
-    vae.train(minutes)
+    vae.train(minutes or SCALE.vae_minutes)
 
 
-def _latents(minutes: float) -> None:
+def _latents(minutes: float | None) -> None:
     from training import latents
 
     latents.prepare()
 
 
-def _diffusion(minutes: float) -> None:
+def _diffusion(minutes: float | None) -> None:
     from training import diffusion
+    from training.scale import SCALE
 
-    diffusion.train(minutes)
+    diffusion.train(minutes or SCALE.diffusion_minutes)
 
 
-def _export(minutes: float) -> None:
+def _export(minutes: float | None) -> None:
     from training import export
 
     export.write()
 
 
-def _probe(minutes: float) -> None:
+def _probe(minutes: float | None) -> None:
     from training import probe
+    from training.scale import SCALE
 
-    probe.train(minutes)
+    probe.train(minutes or SCALE.probe_minutes)
 
 
-def _evaluate(minutes: float) -> None:
+def _evaluate(minutes: float | None) -> None:
     from training import evaluate
 
     evaluate.measure()
 
 
-def _samples(minutes: float) -> None:
+def _samples(minutes: float | None) -> None:
     from training import sheets
 
     sheets.write()
 
 
-def _preview(minutes: float) -> None:
+def _preview(minutes: float | None) -> None:
     from training import preview
 
     preview.fit()
 
 
-STAGES: dict[str, Callable[[float], None]] = {
+STAGES: dict[str, Stage] = {
     "data": _data,
     "vae": _vae,
     "latents": _latents,
@@ -88,8 +90,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     for stage in STAGES if arguments.stage == "all" else [arguments.stage]:
-        given = arguments.minutes if stage in (arguments.stage, "diffusion") else None
-        STAGES[stage](given or DEFAULT_MINUTES.get(stage, 0.0))
+        STAGES[stage](arguments.minutes if stage in (arguments.stage, "diffusion") else None)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from training import latents, optimizer
+from training import latents
 from training.paths import RUNS
 from training.render import Artwork, render
 from training.scale import SCALE
-from training.session import Checkpoint, Session, cosine, fill, values_of
+from training.session import Checkpoint, Session, cosine
+from training.state import State, fill, muon_of, start, values_of
 from training.stream import WORDINGS, Examples, ahead, draw
 from training.vocabulary import compact, used_tokens, whole_table
 from triptych.engine.unet import timestep_embedding
@@ -22,7 +23,7 @@ from triptych.models import kerascv, tiny
 from triptych.tokenizer import encode
 
 PEAK_RATE = 2e-3
-AVERAGING = 0.999
+SEED = 2
 WEIGHT_DECAY = 0.01
 DROPPED = 0.1
 UNKNOWN_TOKENS = 0.01
@@ -44,15 +45,6 @@ class Pool(NamedTuple):
     latents: jax.Array
     tokens: jax.Array
     drawn: jax.Array
-
-
-class State(NamedTuple):
-    """What a step changes and a checkpoint keeps."""
-
-    values: list[jax.Array]
-    average: list[jax.Array]
-    optimizer: optimizer.State
-    key: jax.Array
 
 
 class Tables(NamedTuple):
@@ -109,16 +101,7 @@ def train(minutes: float) -> None:
             state, pool, loss = _step(models, image_encoder, artwork, table, state, pool, next(batches), rate)
             return state, loss
 
-        Session(CHECKPOINT, minutes, cosine(PEAK_RATE, flat=0.4)).run(start(models), advance)
-
-
-def start(models: Models) -> State:
-    """The state before the first step."""
-    values = values_of(*models)
-    average = [jnp.array(value) for value in values]
-    return State(
-        values, average, optimizer.start(values, _muon(models)), jax.random.key_data(jax.random.key(2))
-    )
+        Session(CHECKPOINT, minutes, cosine(PEAK_RATE, flat=0.4)).run(start(SEED, *models), advance)
 
 
 def _filled(image_encoder: keras.Model, artwork: Artwork, batches: Any) -> Pool:
@@ -155,15 +138,10 @@ def _step(
     rate: float,
 ) -> tuple[State, Pool, jax.Array]:
     pool = _added(image_encoder, artwork, pool, new)
-    key, batch_key = jax.random.split(jax.random.wrap_key_data(state.key))
+    batch_key, key = state.keys(2)
     batch = _batch(table, pool, batch_key)
     loss, gradients = jax.value_and_grad(partial(_loss, models))(state.values, batch)
-    values, moved = optimizer.step(
-        state.values, gradients, state.optimizer, _muon(models), rate, WEIGHT_DECAY
-    )
-    share = jnp.minimum(AVERAGING, (1 + moved.steps) / (10 + moved.steps))
-    average = [share * a + (1 - share) * v for a, v in zip(state.average, values, strict=True)]
-    return State(values, average, moved, jax.random.key_data(key)), pool, loss
+    return state.after(gradients, muon_of(*models), rate, key, decay=WEIGHT_DECAY), pool, loss
 
 
 class Batch(NamedTuple):
@@ -206,15 +184,10 @@ def _loss(models: Models, values: list[jax.Array], batch: Batch) -> jax.Array:
     return jnp.mean(errors * batch.weights)
 
 
-def _muon(models: Models) -> tuple[bool, ...]:
-    variables = [variable for model in models for variable in model.trainable_variables]
-    return tuple(optimizer.uses_muon(variable.path, variable.shape) for variable in variables)
-
-
 def trained() -> Models:
     """The text encoder with CLIP's whole vocabulary, and the UNet, with the average of their weights."""
     models = build()
-    state, seconds = CHECKPOINT.restore(start(models))
+    state, seconds = CHECKPOINT.restore(start(SEED, *models))
     if not seconds:
         raise FileNotFoundError("there is no UNet: run `python -m training diffusion`")
     fill(state.average, *models)

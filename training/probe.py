@@ -1,32 +1,36 @@
-"""A small classifier of object, background, object colour and style: the eye of the measurements."""
+"""A small classifier of object, background, object colour and style: the eye of the measurements.
+
+It is trained by Keras alone, on whichever backend is fastest there, at half the size: more does not help to
+tell objects apart.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import random
-from functools import partial
+import time
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import keras
 import numpy as np
 from keras import layers
+from PIL import Image
 
-from training import optimizer
-from training.concepts import BACKGROUNDS, CONCEPTS, HUES, STYLES
-from training.export import shipped
-from training.layouts import SIZE, Layouts, layouts
+from training.concepts import BACKGROUNDS, COLOURS, CONCEPTS, HUES, SCENES, STYLES
+from training.layouts import SIZE
 from training.paths import RUNS
-from training.render import Artwork, render
-from training.scale import SCALE
-from training.session import Checkpoint, Session, cosine, fill, values_of
+from training.scenes import VARIANTS, scenes
+from training.session import LOG_STEPS, SAVE_SECONDS, cosine
 from training.sprites import atlas, recolourable
 from training.stream import ahead
 from training.subjects import Subject, is_held_out, random_thing
 
-AVERAGING = 0.995
-SIDES = (52.0, 126.0)
-CHECKPOINT = Checkpoint(RUNS / "probe.npz")
+BATCH = 64
+SIDE = SIZE // 2
+SIDES = (25, 63)
+RATE = cosine(1.5e-3, flat=0.2)
+FILE = RUNS / "probe.npz"
 OUTPUTS = {
     "concept": len(CONCEPTS),
     "background": len(BACKGROUNDS),
@@ -37,19 +41,10 @@ _IMPORTANCE = {"concept": 1.0, "background": 0.3, "colour": 0.5, "style": 0.5}
 
 
 class Labelled(NamedTuple):
-    """Layouts of n single objects, and their labels int32 (n, 4): see `labels_of`."""
+    """Pictures of n single objects, uint8 (n, 64, 64, 3), and their labels int32 (n, 4): see `labels_of`."""
 
-    layouts: Layouts
+    images: np.ndarray
     labels: np.ndarray
-
-
-class State(NamedTuple):
-    """What a step changes."""
-
-    values: list[jax.Array]
-    average: list[jax.Array]
-    optimizer: optimizer.State
-    key: jax.Array
 
 
 def labels_of(subject: Subject) -> list[int]:
@@ -75,26 +70,58 @@ def draw(count: int, seed: int) -> Labelled:
         subject = Subject(things, rng.choice(BACKGROUNDS), rng.choice(list(STYLES)))
         if not is_held_out(subject):
             subjects.append(subject)
-    drawn = layouts(subjects, atlas()[1], rng)
-    sides = np.array([rng.uniform(*SIDES) for _ in subjects], np.float32)
-    free = np.maximum(4, (SIZE - sides) / 3)
-    away = np.array([(rng.uniform(-1, 1), rng.uniform(-1, 1)) for _ in subjects], np.float32) * free[:, None]
-    moved = drawn._replace(
-        sides=np.stack([sides, sides], 1), centres=np.stack([SIZE / 2 + away] * 2, 1).astype(np.float32)
-    )
-    return Labelled(moved, np.array([labels_of(subject) for subject in subjects], np.int32))
+    images = np.stack([_picture(subject, rng) for subject in subjects])
+    return Labelled(images, np.array([labels_of(subject) for subject in subjects], np.int32))
+
+
+def _picture(subject: Subject, rng: random.Random) -> np.ndarray:
+    """At any place and size; one in three as blurred as a model may make it, and all with a little noise."""
+    image = _backdrop(subject.background, rng)
+    for thing in subject.things:
+        sprites, index = atlas()
+        side = rng.randint(*SIDES)
+        row = sprites[index[thing.concept.name, subject.style, thing.colour]]
+        sprite = Image.fromarray(row, "RGBa").convert("RGBA").resize((side, side), Image.Resampling.BICUBIC)
+        reach = max(2, (SIDE - side) // 3)
+        left, top = ((SIDE - side) // 2 + rng.randint(-reach, reach) for _ in range(2))
+        image.paste(sprite, (left, top), sprite)
+    if rng.random() < 0.33:
+        less = rng.randint(SIDE // 2, SIDE - 8)
+        image = image.resize((less, less), Image.Resampling.BILINEAR).resize(
+            (SIDE, SIDE), Image.Resampling.BICUBIC
+        )
+    noise = np.random.default_rng(rng.randrange(2**32)).normal(0, 3, (SIDE, SIDE, 3))
+    return (np.asarray(image) + noise).clip(0, 255).astype(np.uint8)
+
+
+def _backdrop(background: str, rng: random.Random) -> Image.Image:
+    if background in SCENES:
+        row = list(SCENES).index(background) * VARIANTS + rng.randrange(VARIANTS)
+        return Image.fromarray(scenes()[row]).resize((SIDE, SIDE), Image.Resampling.BOX)
+    shade = tuple(int(min(255, max(0, value + rng.gauss(0, 4)))) for value in COLOURS[background])
+    return Image.new("RGB", (SIDE, SIDE), shade)
 
 
 def build() -> keras.Model:
-    """Images in [-1, 1] to logits of the object, the background, the colour and the style."""
-    image = keras.Input((SIZE, SIZE, 3))
+    """Images (64, 64, 3) in [-1, 1] to logits of what `OUTPUTS` names; compiled."""
+    image = keras.Input((SIDE, SIDE, 3))
     x = image
-    for filters, stride in ((32, 2), (64, 2), (96, 1), (128, 2), (192, 1), (256, 2), (256, 1)):
-        x = layers.Conv2D(filters, 3, strides=stride, padding="same")(x)
-        x = layers.GroupNormalization(16)(x)
-        x = layers.Activation("swish")(x)
-    x = layers.Flatten()(layers.AveragePooling2D(2)(x))
-    return keras.Model(image, {name: layers.Dense(n, name=f"{name}_exit")(x) for name, n in OUTPUTS.items()})
+    for filters, stride in ((32, 2), (64, 1), (96, 2), (128, 1), (192, 2), (256, 1)):
+        x = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization(momentum=0.95)(x)
+        x = layers.Activation("relu")(x)
+    x = layers.Dropout(0.2)(layers.Flatten()(layers.AveragePooling2D(2)(x)))
+    model = keras.Model(image, {name: layers.Dense(n, name=name)(x) for name, n in OUTPUTS.items()})
+    # Pictures without an object, or in its own colour, have label -1 there and don't count.
+    losses = {
+        name: keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=-1)
+        for name in OUTPUTS
+    }
+    optimizer = keras.optimizers.AdamW(
+        weight_decay=0.02, use_ema=True, ema_momentum=0.99, global_clipnorm=1.0
+    )
+    model.compile(optimizer=optimizer, loss=losses, loss_weights=_IMPORTANCE)
+    return model
 
 
 def train(minutes: float) -> None:
@@ -102,90 +129,71 @@ def train(minutes: float) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = build()
     keras.config.set_dtype_policy("float32")
-    codec = shipped().codec
-    artwork = Artwork.load()
-    with ahead(draw, SCALE.probe_batch) as batches:
-
-        def advance(state: State, rate: float) -> tuple[State, jax.Array]:
-            return _step(model, codec.image_encoder, codec.decoder, artwork, state, next(batches), rate)
-
-        Session(CHECKPOINT, minutes, cosine(2e-3, flat=0.2)).run(start(model), advance)
-
-
-def start(model: keras.Model) -> State:
-    """The state before the first step."""
-    values = values_of(model)
-    average = [jnp.array(value) for value in values]
-    return State(
-        values, average, optimizer.start(values, _muon(model)), jax.random.key_data(jax.random.key(3))
-    )
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=4)
-def _step(
-    model: keras.Model,
-    image_encoder: keras.Model,
-    decoder: keras.Model,
-    artwork: Artwork,
-    state: State,
-    batch: Labelled,
-    rate: float,
-) -> tuple[State, jax.Array]:
-    key, *keys = jax.random.split(jax.random.wrap_key_data(state.key), 3)
-    images = render(artwork, batch.layouts)
-    quarter = len(images) // 4
-    latents = image_encoder.stateless_call(values_of(image_encoder), [], images[:quarter])[0]
-    rebuilt = decoder.stateless_call(values_of(decoder), [], latents)[0]
-    images = jnp.concatenate([rebuilt, _blurred(images[quarter : 2 * quarter]), images[2 * quarter :]])
-    images += 0.03 * jax.random.normal(keys[0], images.shape)
-    loss, gradients = jax.value_and_grad(partial(_loss, model))(state.values, images, batch.labels)
-    values, moved = optimizer.step(state.values, gradients, state.optimizer, _muon(model), rate, 0.02)
-    share = jnp.minimum(AVERAGING, (1 + moved.steps) / (10 + moved.steps))
-    average = [share * a + (1 - share) * v for a, v in zip(state.average, values, strict=True)]
-    return State(values, average, moved, jax.random.key_data(key)), loss
+    spent, steps = _restored(model), 0
+    began = saved = time.monotonic()
+    with ahead(draw, BATCH) as batches:
+        while (seconds := spent + time.monotonic() - began) < minutes * 60:
+            model.optimizer.learning_rate = min(1.0, (steps + 1) / 60) * RATE(seconds / (minutes * 60))
+            batch = next(batches)
+            losses = model.train_on_batch(
+                _scaled(batch.images), dict(zip(OUTPUTS, batch.labels.T, strict=True))
+            )
+            steps += 1
+            if steps % LOG_STEPS == 0:
+                print(
+                    "probe",
+                    json.dumps({"seconds": round(seconds, 1), "step": steps, "loss": float(losses[0])}),
+                    flush=True,
+                )
+            if time.monotonic() - saved > SAVE_SECONDS:
+                _save(model, seconds)
+                saved = time.monotonic()
+    if steps:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        _save(model, seconds)
 
 
-def _blurred(images: jax.Array) -> jax.Array:
-    """As `half` makes them: of half the pixels."""
-    count, side, _, channels = images.shape
-    small = images.reshape(count, side // 2, 2, side // 2, 2, channels).mean((2, 4))
-    return jax.image.resize(small, images.shape, "cubic")
+def _restored(model: keras.Model) -> float:
+    """Seconds that the kept weights, now in the model, were trained for."""
+    if not FILE.is_file():
+        return 0.0
+    with np.load(FILE) as file:
+        model.set_weights([file[f"arr_{i}"] for i in range(len(model.weights))])
+        return float(file["seconds"])
 
 
-def _loss(model: keras.Model, values: list[jax.Array], images: jax.Array, labels: jax.Array) -> jax.Array:
-    logits, _ = model.stateless_call(values, [], images)
-    loss = jnp.zeros(())
-    for i, (name, importance) in enumerate(_IMPORTANCE.items()):
-        known = labels[:, i] >= 0
-        chances = jax.nn.log_softmax(logits[name].astype(jnp.float32))
-        right = jnp.take_along_axis(chances, jnp.maximum(labels[:, i : i + 1], 0), 1)[:, 0]
-        loss -= importance * jnp.sum(right * known) / jnp.maximum(1, known.sum())
-    return loss
-
-
-def _muon(model: keras.Model) -> tuple[bool, ...]:
-    return tuple(optimizer.uses_muon(variable.path, variable.shape) for variable in model.trainable_variables)
+def _save(model: keras.Model, seconds: float) -> None:
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    partial = FILE.with_suffix(".partial.npz")
+    np.savez(partial, *model.get_weights(), seconds=np.float64(seconds))
+    os.replace(partial, FILE)
 
 
 def trained() -> keras.Model:
     """The probe with the average of its weights. Raises FileNotFoundError where none was trained."""
     model = build()
-    state, seconds = CHECKPOINT.restore(start(model))
-    if not seconds:
+    if not _restored(model):
         raise FileNotFoundError("there is no probe: run `python -m training data`, then `… probe`")
-    fill(state.average, model)
     return model
 
 
 def guesses(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """What the probe sees in uint8 images: indices (n, 4) of object, background, colour and style."""
-    logits = model.predict(images.astype(np.float32) / 127.5 - 1, batch_size=64, verbose=0)
+    """What the probe sees in uint8 images (n, 128, 128, 3): indices (n, 4) in the order of `OUTPUTS`."""
+    count = len(images)
+    small = images.reshape(count, SIDE, 2, SIDE, 2, 3).astype(np.float32).mean((2, 4))
+    return _seen(model, small)
+
+
+def guesses_around(model: keras.Model, images: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
+    """What it sees in the 64×64 pixels around a place (y, x) of such images."""
+    top, left = (round(min(max(place - SIDE / 2, 0), SIZE - SIDE)) for place in centre)
+    return _seen(model, images[:, top : top + SIDE, left : left + SIDE].astype(np.float32))
+
+
+def _seen(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    logits = model.predict(images / 127.5 - 1, batch_size=64, verbose=0)
     return np.stack([logits[name].argmax(1) for name in OUTPUTS], axis=1)
 
 
-def half(images: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
-    """The 64×64 pixels of uint8 images (n, 128, 128, 3) around a place (y, x), at twice their size."""
-    top, left = (round(min(max(place - SIZE / 4, 0), SIZE / 2)) for place in centre)
-    part = images[:, top : top + SIZE // 2, left : left + SIZE // 2].astype(np.float32)
-    large = jax.image.resize(part, (len(part), SIZE, SIZE, 3), "cubic")
-    return np.asarray(jnp.clip(large, 0, 255)).round().astype(np.uint8)
+def _scaled(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / 127.5 - 1

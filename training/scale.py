@@ -8,17 +8,33 @@ import jax
 
 
 class Scale(NamedTuple):
-    """Pictures or latents in a batch, new pictures for each batch of latents, and latents kept."""
+    """Pictures or latents in a batch, new pictures for each batch of latents, latents kept, and minutes."""
 
     vae_batch: int
     latent_batch: int
     fresh: int
     pool: int
-    probe_batch: int
+    vae_minutes: float
+    diffusion_minutes: float
+    probe_minutes: float
 
 
-SCALE = (
-    Scale(vae_batch=16, latent_batch=96, fresh=24, pool=6_000, probe_batch=64)
-    if jax.default_backend() == "cpu"
-    else Scale(vae_batch=256, latent_batch=1024, fresh=256, pool=196_608, probe_batch=512)
+ACCELERATOR = Scale(
+    vae_batch=256,
+    latent_batch=1024,
+    fresh=256,
+    pool=196_608,
+    vae_minutes=3.3,
+    diffusion_minutes=5.6,
+    probe_minutes=1.0,
 )
+PROCESSOR = Scale(
+    vae_batch=16,
+    latent_batch=96,
+    fresh=24,
+    pool=6_000,
+    vae_minutes=240.0,
+    diffusion_minutes=900.0,
+    probe_minutes=20.0,
+)
+SCALE = PROCESSOR if jax.default_backend() == "cpu" else ACCELERATOR

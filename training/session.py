@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
-import keras
 import numpy as np
 
 SAVE_SECONDS = 120.0
@@ -88,15 +87,3 @@ class Session:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as file:
             file.write(line + "\n")
-
-
-def values_of(*models: keras.Model) -> list[jax.Array]:
-    """The trainable values of the models, one after the other."""
-    return [variable.value for model in models for variable in model.trainable_variables]
-
-
-def fill(values: list[jax.Array], *models: keras.Model) -> None:
-    """Put such values into the models."""
-    variables = [variable for model in models for variable in model.trainable_variables]
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)

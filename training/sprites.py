@@ -10,6 +10,7 @@ import subprocess
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -91,7 +92,7 @@ def _rendered(code: str, collection: str) -> Image.Image:
 
 
 @cache
-def _collection(name: str) -> tuple[dict, dict[str, str]]:
+def _collection(name: str) -> tuple[dict[str, Any], dict[str, str]]:
     folder = _MODULES / "@iconify-json" / name
     return json.loads((folder / "icons.json").read_text()), json.loads((folder / "chars.json").read_text())
 
@@ -110,6 +111,7 @@ def sprite(concept: Concept, style: str) -> Image.Image:
         return file.convert("RGBA")
 
 
+@cache
 def atlas() -> tuple[np.ndarray, dict[tuple[str, str, str | None], int]]:
     """All sprites, uint8 (n, 128, 128, 4) with the colours multiplied by alpha, and where each is.
 
@@ -121,6 +123,7 @@ def atlas() -> tuple[np.ndarray, dict[tuple[str, str, str | None], int]]:
     return np.load(_ATLAS, mmap_mode="r"), index
 
 
+@cache
 def recolourable() -> frozenset[str]:
     """Names of the objects with one dominant hue in every style, whose own colour is not their point."""
     _, index = atlas()

@@ -7,7 +7,6 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from multiprocessing.pool import Pool
 from typing import NamedTuple, TypeVar
 
@@ -66,17 +65,11 @@ def _environment(**variables: str) -> Iterator[None]:
 def draw(count: int, seed: int) -> Examples:
     """So many examples of trained combinations."""
     rng = random.Random(seed)
-    index, colourable = _known()
-    subjects = [random_subject(rng, colourable) for _ in range(count)]
+    subjects = [random_subject(rng, recolourable()) for _ in range(count)]
     tokens = np.stack(
         [[caption_tokens(varied_caption(s, rng), rng) for _ in range(WORDINGS)] for s in subjects]
     )
-    return Examples(layouts(subjects, index, rng), tokens)
-
-
-@cache
-def _known() -> tuple[dict[tuple[str, str, str | None], int], frozenset[str]]:
-    return atlas()[1], recolourable()
+    return Examples(layouts(subjects, atlas()[1], rng), tokens)
 
 
 def caption_tokens(caption: str, rng: random.Random) -> np.ndarray:

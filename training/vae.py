@@ -10,18 +10,18 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 
-from training import optimizer
 from training.layouts import Layouts
 from training.paths import RUNS
 from training.render import Artwork, render
 from training.scale import SCALE
-from training.session import Checkpoint, Session, cosine, fill, values_of
+from training.session import Checkpoint, Session, cosine
+from training.state import State, fill, muon_of, start
 from training.stream import ahead, draw
 from triptych.models import kerascv, tiny
 
 PEAK_RATE = 2e-3
 KL_WEIGHT = 1e-6
-AVERAGING = 0.999
+SEED = 1
 CHECKPOINT = Checkpoint(RUNS / "vae.npz")
 
 
@@ -31,15 +31,6 @@ class Autoencoder(NamedTuple):
     image_encoder: keras.Model
     moments: keras.Model
     decoder: keras.Model
-
-
-class State(NamedTuple):
-    """What a step changes."""
-
-    values: list[jax.Array]
-    average: list[jax.Array]
-    optimizer: optimizer.State
-    key: jax.Array
 
 
 def build() -> Autoencoder:
@@ -66,32 +57,22 @@ def train(minutes: float) -> None:
     with ahead(draw, SCALE.vae_batch) as batches:
 
         def advance(state: State, rate: float) -> tuple[State, jax.Array]:
-            return _step(model, artwork, state, next(batches).layouts, rate)
+            moved: tuple[State, jax.Array] = _step(model, artwork, state, next(batches).layouts, rate)
+            return moved
 
-        Session(CHECKPOINT, minutes, cosine(PEAK_RATE, flat=0.2)).run(start(model), advance)
-
-
-def start(model: Autoencoder) -> State:
-    """The state before the first step."""
-    values = values_of(model.moments, model.decoder)
-    # The average's arrays must be others: a step overwrites both.
-    average = [jnp.array(value) for value in values]
-    return State(
-        values, average, optimizer.start(values, _muon(model)), jax.random.key_data(jax.random.key(1))
-    )
+        Session(CHECKPOINT, minutes, cosine(PEAK_RATE, flat=0.2)).run(
+            start(SEED, model.moments, model.decoder), advance
+        )
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=2)
 def _step(
     model: Autoencoder, artwork: Artwork, state: State, layouts: Layouts, rate: float
 ) -> tuple[State, jax.Array]:
-    key, noise_key = jax.random.split(jax.random.wrap_key_data(state.key))
+    noise_key, key = state.keys(2)
     images = render(artwork, layouts)
     loss, gradients = jax.value_and_grad(partial(_loss, model))(state.values, images, noise_key)
-    values, moved = optimizer.step(state.values, gradients, state.optimizer, _muon(model), rate, 0.0)
-    share = jnp.minimum(AVERAGING, (1 + moved.steps) / (10 + moved.steps))
-    average = [share * a + (1 - share) * v for a, v in zip(state.average, values, strict=True)]
-    return State(values, average, moved, jax.random.key_data(key)), loss
+    return state.after(gradients, muon_of(model.moments, model.decoder), rate, key), loss
 
 
 def _loss(model: Autoencoder, values: list[jax.Array], images: jax.Array, key: jax.Array) -> jax.Array:
@@ -105,11 +86,6 @@ def _loss(model: Autoencoder, values: list[jax.Array], images: jax.Array, key: j
 
 def _call(model: keras.Model, values: list[jax.Array], inputs: Any) -> jax.Array:
     return model.stateless_call(values, [], inputs)[0].astype(jnp.float32)
-
-
-def _muon(model: Autoencoder) -> tuple[bool, ...]:
-    variables = [*model.moments.trainable_variables, *model.decoder.trainable_variables]
-    return tuple(optimizer.uses_muon(variable.path, variable.shape) for variable in variables)
 
 
 def reconstruction_loss(true: jax.Array, made: jax.Array) -> jax.Array:
@@ -139,7 +115,7 @@ def divergence(mean: jax.Array, log_variance: jax.Array) -> jax.Array:
 def trained() -> Autoencoder:
     """The autoencoder with the average of its weights in float32, its latents not yet normalised."""
     model = build()
-    state, seconds = CHECKPOINT.restore(start(model))
+    state, seconds = CHECKPOINT.restore(start(SEED, model.moments, model.decoder))
     if not seconds:
         raise FileNotFoundError("there is no autoencoder: run `python -m training vae`")
     fill(state.average, model.moments, model.decoder)

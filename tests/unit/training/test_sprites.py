@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from training.concepts import HUES
 from training.sprites import dominant_hue, recoloured
 
 SIDE = 32
@@ -26,14 +27,14 @@ def test_a_gray_picture_has_no_dominant_hue() -> None:
     assert dominant_hue(disc((128, 128, 128)))[1] == 0
 
 
-@pytest.mark.parametrize("target", [0.0, 120.0, 218.0, 325.0])
-def test_recolouring_moves_the_hue_to_the_target(target: float) -> None:
-    found, _ = dominant_hue(recoloured(disc((220, 30, 30)), target))
-    assert abs((found - target + 180) % 360 - 180) <= 15
+@pytest.mark.parametrize("colour", HUES)
+def test_recolouring_moves_the_hue_to_that_of_the_colour(colour: str) -> None:
+    found, _ = dominant_hue(recoloured(disc((220, 30, 30)))[colour])
+    assert abs((found - HUES[colour] + 180) % 360 - 180) <= 15
 
 
 def test_recolouring_leaves_white_shape_and_brightness_alone() -> None:
-    before, after = disc((220, 30, 30)), recoloured(disc((220, 30, 30)), 218)
+    before, after = disc((220, 30, 30)), recoloured(disc((220, 30, 30)))["blue"]
     assert (np.asarray(before)[..., 3] == np.asarray(after)[..., 3]).all()
     assert after.getpixel((13, 13)) == (255, 255, 255, 255)
     assert abs(int(np.asarray(before)[..., :3].max()) - int(np.asarray(after)[..., :3].max())) <= 3
