@@ -113,7 +113,7 @@ faults: .venv/dev.stamp ## Make every fault in a real stack, and write docs/oper
 fuzz: .venv/fuzz.stamp ## Look for input that is not refused as it must be; installs Atheris (Linux on x86-64).
 	$(PYTHON) -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
-train-tiny: .venv/training.stamp ## Train the built-in model anew (hours; can be stopped and resumed).
+train-tiny: .venv/training.stamp ## Train the built-in model anew (minutes on an accelerator; can be stopped and resumed).
 	$(PYTHON) -m training all
 
 lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.

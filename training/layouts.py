@@ -13,9 +13,8 @@ from training.scenes import VARIANTS
 from training.sprites import SIDE
 from training.subjects import Subject
 
-SIZE = SIDE
 _USUAL, _SMALL, _BIG, _ASIDE, _PAIR = (88, 106), (42, 56), (112, 126), (58, 72), (50, 62)
-_MIDDLE, _NEAR, _FAR = SIZE / 2, 33.0, 95.0
+_MIDDLE, _NEAR, _FAR = SIDE / 2, 33.0, 95.0
 _AWAY = {"left": (0, -1), "right": (0, 1), "top": (-1, 0), "bottom": (1, 0)}
 CENTRES = {
     "left": ((_MIDDLE, _NEAR), (_MIDDLE, _FAR)),
@@ -71,7 +70,7 @@ def _where(subject: Subject, number: int, rng: random.Random) -> tuple[tuple[flo
     if subject.place:
         down, right = _AWAY[subject.place]
         side = rng.uniform(*_ASIDE)
-        reach = (SIZE - side) / 2 - 4
+        reach = (SIDE - side) / 2 - 4
         return _jittered((_MIDDLE + down * reach, _MIDDLE + right * reach), 3, rng), side
     if subject.size:
         return _jittered((_MIDDLE, _MIDDLE), 3, rng), rng.uniform(

@@ -1,7 +1,7 @@
 """Muon (Jordan et al., 2024) for inner kernels and AdamW for the rest, as functions over a list of arrays.
 
-Keras' and optax' Muon go through a model kernel by kernel, which makes a thousand small matrix products of
-each step and minutes of compilation; here kernels of one shape are stacked and orthogonalised together.
+Keras' and optax' Muon go through a model kernel by kernel, each with fifteen small matrix products; here
+kernels of one shape are stacked and orthogonalised together.
 """
 
 from __future__ import annotations

@@ -6,10 +6,7 @@ tell objects apart.
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import time
 from typing import NamedTuple
 
 import keras
@@ -18,19 +15,17 @@ from keras import layers
 from PIL import Image
 
 from training.concepts import BACKGROUNDS, COLOURS, CONCEPTS, HUES, SCENES, STYLES
-from training.layouts import SIZE
 from training.paths import RUNS
 from training.scenes import VARIANTS, scenes
-from training.session import LOG_STEPS, SAVE_SECONDS, cosine
-from training.sprites import atlas, recolourable
+from training.session import Checkpoint, Session, cosine
+from training.sprites import SIDE, atlas, recolourable
 from training.stream import ahead
 from training.subjects import Subject, is_held_out, random_thing
 
 BATCH = 64
-SIDE = SIZE // 2
+HALF = SIDE // 2
 SIDES = (25, 63)
-RATE = cosine(1.5e-3, flat=0.2)
-FILE = RUNS / "probe.npz"
+CHECKPOINT = Checkpoint(RUNS / "probe.npz")
 OUTPUTS = {
     "concept": len(CONCEPTS),
     "background": len(BACKGROUNDS),
@@ -38,6 +33,9 @@ OUTPUTS = {
     "style": len(STYLES),
 }
 _IMPORTANCE = {"concept": 1.0, "background": 0.3, "colour": 0.5, "style": 0.5}
+
+
+Weights = list[np.ndarray]
 
 
 class Labelled(NamedTuple):
@@ -82,29 +80,29 @@ def _picture(subject: Subject, rng: random.Random) -> np.ndarray:
         side = rng.randint(*SIDES)
         row = sprites[index[thing.concept.name, subject.style, thing.colour]]
         sprite = Image.fromarray(row, "RGBa").convert("RGBA").resize((side, side), Image.Resampling.BICUBIC)
-        reach = max(2, (SIDE - side) // 3)
-        left, top = ((SIDE - side) // 2 + rng.randint(-reach, reach) for _ in range(2))
+        reach = max(2, (HALF - side) // 3)
+        left, top = ((HALF - side) // 2 + rng.randint(-reach, reach) for _ in range(2))
         image.paste(sprite, (left, top), sprite)
     if rng.random() < 0.33:
-        less = rng.randint(SIDE // 2, SIDE - 8)
+        less = rng.randint(HALF // 2, HALF - 8)
         image = image.resize((less, less), Image.Resampling.BILINEAR).resize(
-            (SIDE, SIDE), Image.Resampling.BICUBIC
+            (HALF, HALF), Image.Resampling.BICUBIC
         )
-    noise = np.random.default_rng(rng.randrange(2**32)).normal(0, 3, (SIDE, SIDE, 3))
+    noise = np.random.default_rng(rng.randrange(2**32)).normal(0, 3, (HALF, HALF, 3))
     return (np.asarray(image) + noise).clip(0, 255).astype(np.uint8)
 
 
 def _backdrop(background: str, rng: random.Random) -> Image.Image:
     if background in SCENES:
         row = list(SCENES).index(background) * VARIANTS + rng.randrange(VARIANTS)
-        return Image.fromarray(scenes()[row]).resize((SIDE, SIDE), Image.Resampling.BOX)
+        return Image.fromarray(scenes()[row]).resize((HALF, HALF), Image.Resampling.BOX)
     shade = tuple(int(min(255, max(0, value + rng.gauss(0, 4)))) for value in COLOURS[background])
-    return Image.new("RGB", (SIDE, SIDE), shade)
+    return Image.new("RGB", (HALF, HALF), shade)
 
 
 def build() -> keras.Model:
     """Images (64, 64, 3) in [-1, 1] to logits of what `OUTPUTS` names; compiled."""
-    image = keras.Input((SIDE, SIDE, 3))
+    image = keras.Input((HALF, HALF, 3))
     x = image
     for filters, stride in ((32, 2), (64, 1), (96, 2), (128, 1), (192, 2), (256, 1)):
         x = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
@@ -129,50 +127,33 @@ def train(minutes: float) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = build()
     keras.config.set_dtype_policy("float32")
-    spent, steps = _restored(model), 0
-    began = saved = time.monotonic()
+    _restore(model)
     with ahead(draw, BATCH) as batches:
-        while (seconds := spent + time.monotonic() - began) < minutes * 60:
-            model.optimizer.learning_rate = min(1.0, (steps + 1) / 60) * RATE(seconds / (minutes * 60))
+
+        def advance(_: Weights, rate: float) -> tuple[Weights, float]:
+            model.optimizer.learning_rate = rate
             batch = next(batches)
-            losses = model.train_on_batch(
-                _scaled(batch.images), dict(zip(OUTPUTS, batch.labels.T, strict=True))
-            )
-            steps += 1
-            if steps % LOG_STEPS == 0:
-                print(
-                    "probe",
-                    json.dumps({"seconds": round(seconds, 1), "step": steps, "loss": float(losses[0])}),
-                    flush=True,
-                )
-            if time.monotonic() - saved > SAVE_SECONDS:
-                _save(model, seconds)
-                saved = time.monotonic()
-    if steps:
+            labels = dict(zip(OUTPUTS, batch.labels.T, strict=True))
+            losses = model.train_on_batch(_scaled(batch.images), labels)
+            return model.get_weights(), losses[0]
+
+        Session(CHECKPOINT, minutes, cosine(1.5e-3, flat=0.2)).run(model.get_weights(), advance)
+    if int(model.optimizer.iterations):
         model.optimizer.finalize_variable_values(model.trainable_variables)
-        _save(model, seconds)
+        CHECKPOINT.save(model.get_weights(), minutes * 60)
 
 
-def _restored(model: keras.Model) -> float:
-    """Seconds that the kept weights, now in the model, were trained for."""
-    if not FILE.is_file():
-        return 0.0
-    with np.load(FILE) as file:
-        model.set_weights([file[f"arr_{i}"] for i in range(len(model.weights))])
-        return float(file["seconds"])
-
-
-def _save(model: keras.Model, seconds: float) -> None:
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    partial = FILE.with_suffix(".partial.npz")
-    np.savez(partial, *model.get_weights(), seconds=np.float64(seconds))
-    os.replace(partial, FILE)
+def _restore(model: keras.Model) -> float:
+    """Seconds that the kept weights, now in the model, were trained for: 0 if there are none."""
+    weights, seconds = CHECKPOINT.restore(model.get_weights())
+    model.set_weights([np.asarray(weight) for weight in weights])
+    return seconds
 
 
 def trained() -> keras.Model:
     """The probe with the average of its weights. Raises FileNotFoundError where none was trained."""
     model = build()
-    if not _restored(model):
+    if not _restore(model):
         raise FileNotFoundError("there is no probe: run `python -m training data`, then `… probe`")
     return model
 
@@ -180,14 +161,14 @@ def trained() -> keras.Model:
 def guesses(model: keras.Model, images: np.ndarray) -> np.ndarray:
     """What the probe sees in uint8 images (n, 128, 128, 3): indices (n, 4) in the order of `OUTPUTS`."""
     count = len(images)
-    small = images.reshape(count, SIDE, 2, SIDE, 2, 3).astype(np.float32).mean((2, 4))
+    small = images.reshape(count, HALF, 2, HALF, 2, 3).astype(np.float32).mean((2, 4))
     return _seen(model, small)
 
 
 def guesses_around(model: keras.Model, images: np.ndarray, centre: tuple[float, float]) -> np.ndarray:
     """What it sees in the 64×64 pixels around a place (y, x) of such images."""
-    top, left = (round(min(max(place - SIDE / 2, 0), SIZE - SIDE)) for place in centre)
-    return _seen(model, images[:, top : top + SIDE, left : left + SIDE].astype(np.float32))
+    top, left = (round(min(max(place - HALF / 2, 0), SIDE - HALF)) for place in centre)
+    return _seen(model, images[:, top : top + HALF, left : left + HALF])
 
 
 def _seen(model: keras.Model, images: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from training.layouts import SIZE, Layouts
+from training.layouts import Layouts
 from training.scenes import scenes
 from training.sprites import SIDE, atlas
 
@@ -31,7 +31,7 @@ jax.tree_util.register_dataclass(Artwork, ["sprites", "scenes"], [])
 
 def render(artwork: Artwork, layouts: Layouts) -> jax.Array:
     """Images, float32 (n, 128, 128, 3) in [-1, 1]."""
-    plain = jnp.broadcast_to(layouts.colours[:, None, None, :], (len(layouts.colours), SIZE, SIZE, 3))
+    plain = jnp.broadcast_to(layouts.colours[:, None, None, :], (len(layouts.colours), SIDE, SIDE, 3))
     drawn = artwork.scenes[jnp.maximum(layouts.scenes, 0)].astype(jnp.float32)
     image = jnp.where(layouts.scenes[:, None, None, None] >= 0, drawn, plain)
     for number in range(2):
@@ -44,7 +44,7 @@ def render(artwork: Artwork, layouts: Layouts) -> jax.Array:
 
 def _placed(sprite: jax.Array, centre: jax.Array, side: jax.Array) -> jax.Array:
     scale = jnp.broadcast_to(side / SIDE, (2,))
-    shape = (SIZE, SIZE, 4)
+    shape = (SIDE, SIDE, 4)
     return jax.image.scale_and_translate(
         sprite, shape, (0, 1), scale, centre - side / 2, "cubic", antialias=True
     )

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from training.concepts import SCENES
+from training.sprites import SIDE
 
-SIDE = 128
 VARIANTS = 32
 _CANVAS = 256
 Colour = tuple[int, int, int]

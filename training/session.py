@@ -63,7 +63,7 @@ class Session:
         self.warmup = warmup
         self.log = checkpoint.path.with_suffix(".jsonl")
 
-    def run(self, state: StateT, step: Callable[[StateT, float], tuple[StateT, jax.Array]]) -> StateT:
+    def run(self, state: StateT, step: Callable[[StateT, float], tuple[StateT, jax.Array | float]]) -> StateT:
         """Make steps until the time is spent, that of earlier runs and of compiling included."""
         state, spent = self.checkpoint.restore(state)
         began = saved = time.monotonic()

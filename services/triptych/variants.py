@@ -107,7 +107,7 @@ TINY = Variant(
     image_size=tiny.IMAGE_SIZE,
     sizes=Sizes(tiny.IMAGE_SIZE, tiny.IMAGE_SIZE, tiny.IMAGE_SIZE),
     context_width=128,
-    num_steps=13,  # benchmarks/README.md, Samplers: none is lost against 25
+    num_steps=13,  # benchmarks/README.md, Samplers, measured with the model before this
     guidance_scale=4.0,
     parts={
         "text_encoder": Part(tiny.text_encoder, TINY_FILE),

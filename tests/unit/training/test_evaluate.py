@@ -8,8 +8,9 @@ import pytest
 
 from training import evaluate, probe
 from training.concepts import COLOURS, CONCEPTS, HUES
-from training.layouts import SIZE
 from training.probe import labels_of
+from training.session import Checkpoint
+from training.sprites import SIDE
 from training.subjects import Subject, Thing, held_out_pair, held_out_style
 
 SUBJECTS = [
@@ -20,7 +21,7 @@ SUBJECTS = [
 
 
 def pictures() -> np.ndarray:
-    return np.broadcast_to(np.array(COLOURS["blue"], np.uint8), (3, SIZE, SIZE, 3))
+    return np.broadcast_to(np.array(COLOURS["blue"], np.uint8), (3, SIDE, SIDE, 3))
 
 
 @pytest.fixture
@@ -60,8 +61,8 @@ def test_a_plain_background_counts_by_the_border(seen: np.ndarray) -> None:
 def test_a_pair_is_right_if_each_is_seen_in_its_half(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = CONCEPTS[:2]
     pair = Subject((Thing(one), Thing(other)), "black", relation="left")
-    image = np.zeros((1, SIZE, SIZE, 3), np.uint8)
-    image[:, :, : SIZE // 2] = 255
+    image = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+    image[:, :, : SIDE // 2] = 255
 
     def seen(eye: object, images: np.ndarray) -> np.ndarray:
         bright = images.mean((1, 2, 3)) > 127 if images.ndim == 4 else np.array([False])
@@ -82,6 +83,6 @@ def test_every_suite_has_what_it_is_named_for() -> None:
 
 
 def test_there_is_no_measuring_without_a_probe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(probe, "FILE", tmp_path / "probe.npz")
+    monkeypatch.setattr(probe, "CHECKPOINT", Checkpoint(tmp_path / "probe.npz"))
     with pytest.raises(FileNotFoundError, match="python -m training data"):
         probe.trained()

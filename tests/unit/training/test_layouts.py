@@ -5,9 +5,10 @@ import pytest
 
 from training.concepts import COLOURS, CONCEPTS, SCENES
 from training.evaluate import nearest_colour
-from training.layouts import CENTRES, SIZE, Layouts, layouts
+from training.layouts import CENTRES, Layouts, layouts
 from training.render import Artwork, pictures
 from training.scenes import VARIANTS, scene, scenes
+from training.sprites import SIDE
 from training.subjects import Subject, Thing
 
 ONE, OTHER = CONCEPTS[:2]
@@ -17,7 +18,7 @@ INDEX: dict[tuple[str, str, str | None], int] = {(ONE.name, "3d", None): 1, (OTH
 @pytest.fixture(scope="module")
 def artwork() -> Artwork:
     """Instead of sprites, which need a download: nothing, a red square and a blue one."""
-    sprites = np.zeros((3, SIZE, SIZE, 4), np.uint8)
+    sprites = np.zeros((3, SIDE, SIDE, 4), np.uint8)
     sprites[1], sprites[2] = (255, 0, 0, 255), (0, 0, 255, 255)
     return Artwork(sprites, scenes())
 
@@ -35,7 +36,7 @@ def where(image: np.ndarray, colour: int) -> np.ndarray:
 @pytest.mark.parametrize("colour", COLOURS)
 def test_a_plain_background_is_near_its_colour(artwork: Artwork, colour: str) -> None:
     image = drawn(artwork, Subject((), colour))[0]
-    assert image.shape == (SIZE, SIZE, 3)
+    assert image.shape == (SIDE, SIDE, 3)
     assert nearest_colour(image) == colour
 
 
@@ -49,7 +50,7 @@ def test_a_scene_has_variants_that_are_drawn_the_same_each_time(artwork: Artwork
 
 def test_an_object_alone_stands_about_the_middle(artwork: Artwork) -> None:
     pixels = where(drawn(artwork, Subject((Thing(ONE),), "white"))[0], 0)
-    assert np.abs(pixels.mean(0) - SIZE / 2).max() <= 7
+    assert np.abs(pixels.mean(0) - SIDE / 2).max() <= 7
     assert 88**2 * 0.9 < len(pixels) < 106**2
 
 
