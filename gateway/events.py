@@ -45,10 +45,12 @@ class StateEvent(BaseModel):
 
 
 class Timing(BaseModel):
-    """Seconds in the stage's queue and in its handler."""
+    """Seconds in the stage's queue and in its handler, and what it looked for among what it keeps."""
 
     queue: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     handler: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    cache_hits: Annotated[int, Field(ge=0)] | None = None
+    cache_misses: Annotated[int, Field(ge=0)] | None = None
 
 
 class AnswerEvent(BaseModel):

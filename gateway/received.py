@@ -10,19 +10,21 @@ from triptych.wire import MEDIA_TYPE as TENSORS
 
 from . import codecs, load
 from .events import AnswerEvent, ErrorEvent
-from .timing import durations
+from .timing import counts, durations
 
 
 @dataclass(frozen=True)
 class Received:
-    """An answer of `size` bytes on the wire, with the seconds that the stage says it took. `queue` is how
-    busy it says that it is."""
+    """An answer of `size` bytes on the wire, with the seconds that the stage says it took, and how often it
+    found what it looked for among what it keeps, or not. `queue` is how busy it says that it is."""
 
     status: int = 0
     content_type: str = ""
     body: bytes = b""
     size: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    cache_hits: int | None = None
+    cache_misses: int | None = None
     retry_after: str = ""
     queue: str = ""
     midway: bool = False
@@ -32,12 +34,16 @@ class Received:
     def whole(cls, response: httpx.Response, body: bytes) -> "Received":
         """An answer by itself."""
         headers = response.headers
+        timing = headers.get("server-timing", "")
+        counted = counts(timing, "handler")
         return cls(
             response.status_code,
             headers.get("content-type", ""),
             body,
             len(body),
-            durations(headers.get("server-timing", "")),
+            durations(timing),
+            counted.get("cache_hits"),
+            counted.get("cache_misses"),
             headers.get("retry-after", ""),
             headers.get(load.HEADER, ""),
         )
@@ -49,4 +55,7 @@ class Received:
         if isinstance(said, ErrorEvent):
             body = json.dumps({"error": said.error}).encode()
             return cls(said.status, codecs.JSON, body, size, queue=queue, midway=True)
-        return cls(200, TENSORS, said.tensors, size, vars(said.timing), queue=queue)
+        timing = said.timing
+        seconds = {"queue": timing.queue, "handler": timing.handler}
+        hits, misses = timing.cache_hits, timing.cache_misses
+        return cls(200, TENSORS, said.tensors, size, seconds, hits, misses, queue=queue)

@@ -240,4 +240,6 @@ class Replica:
             bytes_received=received.size,
             model=model.name if model else None,
             model_hash=model.hash if model else None,
+            cache_hits=received.cache_hits,
+            cache_misses=received.cache_misses,
         )

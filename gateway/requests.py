@@ -62,7 +62,8 @@ class StageCall:
     `resumed_at` are the steps at which attempts went on from where the one before had been.
     `seconds` is wall clock from the first attempt to the answer. Of these, waiting is for other attempts, for
     an endpoint to wake, and in the stage's queue; computing is in its handler; the rest is on the wire. The
-    last two are None where the stage does not announce them.
+    last two are None where the stage does not announce them. `cache_hits` is how much of what the stage
+    looked for among what it keeps was there (contexts, latents, pictures), `cache_misses` how much was not.
     """
 
     stage: str
@@ -77,6 +78,8 @@ class StageCall:
     bytes_received: int
     model: str | None
     model_hash: str | None
+    cache_hits: int | None = None
+    cache_misses: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,29 @@
 
 import math
 import re
+from collections.abc import Iterator
 
 ENTRY = re.compile(r"""([\w!#$%&'*+.^`|~-]+)((?:;[\w-]+=(?:"[^"]*"|[^;,"]*))*)(?:,|$)""")
 PARAMETER = re.compile(r""";([\w-]+)=(?:"([^"]*)"|([^;,"]*))""")
+COUNT = re.compile("[0-9]{1,9}")
 MOST_CHARACTERS = 1000
 
 
 def durations(header: str) -> dict[str, float]:
     """Seconds by name; entries without a duration, or with one that makes no sense, are left out."""
-    found: dict[str, float] = {}
+    seconds = {name: _seconds(values.get("dur", "")) for name, values in _entries(header)}
+    return {name: value for name, value in seconds.items() if value is not None}
+
+
+def counts(header: str, entry: str) -> dict[str, int]:
+    """What else the entry of this name says in whole numbers, by its parameters' names in lower case."""
+    said = [values for name, values in _entries(header) if name == entry]
+    return {key: int(text) for values in said for key, text in values.items() if COUNT.fullmatch(text)}
+
+
+def _entries(header: str) -> Iterator[tuple[str, dict[str, str]]]:
     for name, parameters in ENTRY.findall("".join(header[:MOST_CHARACTERS].split())):
-        values = {key.lower(): quoted or plain for key, quoted, plain in PARAMETER.findall(parameters)}
-        seconds = _seconds(values.get("dur", ""))
-        if seconds is not None:
-            found[name] = seconds
-    return found
+        yield name, {key.lower(): quoted or plain for key, quoted, plain in PARAMETER.findall(parameters)}
 
 
 def _seconds(milliseconds: str) -> float | None:

@@ -1,5 +1,6 @@
 """Servers that tests share; each starts when the first test asks for it."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -13,12 +14,14 @@ from endpoints.bundle import write_bundle
 from endpoints.selected import Selected
 from tests.collector import Collector, running_collector
 from tests.fake_cloud import FakeEndpoint, fake_endpoint
-from tests.running import running_gateway, running_stage
+from tests.running import BACKENDS, running_gateway, running_stage
 
 StageUrl = Callable[[str], str]
 StageEndpoint = Callable[[str], FakeEndpoint]
+# For what tests compute in their own process: here models are built and compiled in a third of the time. The
+# other backends have tests in processes of their own.
+os.environ.setdefault("KERAS_BACKEND", "openvino")
 WITH_ENDPOINTS = ("tests/contract/test_bundles.py", "tests/e2e/test_deployments.py")
-BUILT_IN = {"SD_VERSION": "tiny", "KERAS_BACKEND": "tensorflow"}
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]
@@ -67,7 +70,8 @@ def stage_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StageEn
 
         @cache
         def start(stage: str) -> FakeEndpoint:
-            bundle = write_bundle(Selected(stage, BUILT_IN, is_built_in=True), folder / "bundles")
+            built_in = {"SD_VERSION": "tiny", "KERAS_BACKEND": BACKENDS[stage.upper()]}
+            bundle = write_bundle(Selected(stage, built_in, is_built_in=True), folder / "bundles")
             return stack.enter_context(fake_endpoint(bundle, folder / stage, token=f"hf_{stage}"))
 
         yield start

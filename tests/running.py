@@ -15,6 +15,12 @@ import requests
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 180
 STOP_SECONDS = 15
+BACKENDS = dict(
+    line.split("_BACKEND=")
+    for line in (ROOT / "compose" / "backends").read_text().splitlines()
+    if not line.startswith("#")
+)
+"""As the stack has them, by the stage's name in upper case."""
 BATCH_ROWS = "2"
 """Unless a test says otherwise: to compile larger batches in each of many stages would take the machine."""
 
@@ -74,14 +80,14 @@ def running(module: str, environment: Mapping[str, str], log: Path, fails: bool 
 @contextmanager
 def running_stage(stage: str, log: Path, **environment: str) -> Iterator[Server]:
     """The stage of this name with the built-in model; given when it is warm."""
-    with running("host", {"STAGE": stage, "PORT": "{port}", **environment}, log) as server:
+    with running("host", stage_environment(stage, **environment), log) as server:
         yield server
 
 
 @contextmanager
 def failing_stage(stage: str, log: Path, **environment: str) -> Iterator[Server]:
     """The stage of this name, whose handler cannot be loaded."""
-    with running("host", {"STAGE": stage, "PORT": "{port}", **environment}, log, fails=True) as server:
+    with running("host", stage_environment(stage, **environment), log, fails=True) as server:
         yield server
 
 
@@ -90,6 +96,11 @@ def running_gateway(log: Path, **environment: str) -> Iterator[Server]:
     """The gateway; given when all its stages are ready."""
     with running("gateway", {"GATEWAY_PORT": "{port}", **environment}, log) as server:
         yield server
+
+
+def stage_environment(stage: str, **environment: str) -> dict[str, str]:
+    """What starts the stage of this name on the port `{port}`, on the backend that the stack has for it."""
+    return {"STAGE": stage, "PORT": "{port}", "KERAS_BACKEND": BACKENDS[stage.upper()], **environment}
 
 
 def inherited_environment() -> dict[str, str]:

@@ -143,18 +143,18 @@ def train(minutes: float) -> None:
         CHECKPOINT.save(model.get_weights(), minutes * 60)
 
 
-def _restore(model: keras.Model) -> float:
-    """Seconds that the kept weights, now in the model, were trained for: 0 if there are none."""
-    weights, seconds = CHECKPOINT.restore(model.get_weights())
+def _restore(model: keras.Model) -> None:
+    """Give the model the kept weights, if there are any."""
+    weights, _ = CHECKPOINT.restore(model.get_weights())
     model.set_weights([np.asarray(weight) for weight in weights])
-    return seconds
 
 
 def trained() -> keras.Model:
     """The probe with the average of its weights. Raises FileNotFoundError where none was trained."""
-    model = build()
-    if not _restore(model):
+    if not CHECKPOINT.path.is_file():
         raise FileNotFoundError("there is no probe: run `python -m training data`, then `… probe`")
+    model = build()
+    _restore(model)
     return model
 
 

@@ -117,6 +117,8 @@ def _server_timing(result: GenerateResult) -> str:
             wire=call.seconds_on_the_wire,
             sent=call.bytes_sent,
             received=call.bytes_received,
+            cache_hits=call.cache_hits,
+            cache_misses=call.cache_misses,
         )
         for call in result.calls
     ]

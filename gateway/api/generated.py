@@ -36,6 +36,14 @@ class CallEvidence(BaseModel):
     bytes_received: int
     model: Annotated[str | None, Field(description="null for a plain endpoint.")]
     model_hash: Annotated[str | None, Field(description="Of the stage's own part of the model.")]
+    cache_hits: Annotated[
+        int | None,
+        Field(
+            description="How much of what the stage looked for among what it keeps (contexts, latents, "
+            "pictures) was there; null where it does not say."
+        ),
+    ]
+    cache_misses: Annotated[int | None, Field(description="How much of it was not, and was made.")]
 
 
 class Generated(BaseModel):

@@ -10,6 +10,7 @@ from triptych.wire import Tensors, pack
 from .errors import verdict
 from .forms import Form, png, to_json
 from .handler import Progress, Ticket
+from .metrics import looked_up
 
 
 def progress_event(progress: Progress) -> bytes:
@@ -31,11 +32,10 @@ def state_event(ticket: Ticket) -> bytes:
 
 
 def answer_event(tensors: Tensors, form: Form, timing: tuple[float, float]) -> bytes:
-    """The answer, and the seconds that it waited and was worked on."""
+    """The answer, the seconds that it waited and was worked on, and what was looked up for it."""
     queue, handler = (round(seconds, 4) for seconds in timing)
-    return _event(
-        "answer", {"tensors": _text(form.body(tensors)), "timing": {"queue": queue, "handler": handler}}
-    )
+    told = {"queue": queue, "handler": handler, **looked_up()}
+    return _event("answer", {"tensors": _text(form.body(tensors)), "timing": told})
 
 
 def error_event(error: Exception) -> bytes:

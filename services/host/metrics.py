@@ -14,6 +14,15 @@ LOOKED_UP: ContextVar[Tally[tuple[str, str]] | None] = ContextVar("looked_up", d
 """What was looked for among what is kept, for one request: (cache, `hit` or `miss`)."""
 
 
+def looked_up() -> dict[str, int]:
+    """How often this task's request has found what it looked for among what is kept, and how often not."""
+    tally = LOOKED_UP.get() or Tally()
+    return {
+        f"cache_{plural}": sum(count for (_, result), count in tally.items() if result == one)
+        for one, plural in (("hit", "hits"), ("miss", "misses"))
+    }
+
+
 class Metrics:
     """The metrics of one server, in a registry of their own; they are evidence for the library as well.
 

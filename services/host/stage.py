@@ -17,7 +17,7 @@ from .door import RETRY_AFTER, Door
 from .forms import Render, announced, to_json
 from .handler import CompilingHandler, Handler, TicketHandler, load_handler
 from .jobs import Jobs
-from .metrics import Metrics
+from .metrics import Metrics, looked_up
 from .presence import unless_gone
 from .reporter import Reporter
 from .settings import Settings
@@ -123,9 +123,10 @@ class Stage:
         return self.announce(response, call.timing())
 
     def announce(self, response: Response, timing: tuple[float, float]) -> Response:
-        """The response, with what it took, and how many other requests are there."""
+        """The response, with what it took, what was kept of it, and how many other requests are there."""
         queue, handler = (1000 * seconds for seconds in timing)
-        response.headers["Server-Timing"] = f"queue;dur={queue:.1f}, handler;dur={handler:.1f}"
+        found = ";".join(f"{name}={count}" for name, count in looked_up().items())
+        response.headers["Server-Timing"] = f"queue;dur={queue:.1f}, handler;dur={handler:.1f};{found}"
         return self.announce_load(response)
 
     def announce_load(self, response: Response) -> Response:

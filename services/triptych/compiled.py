@@ -49,7 +49,7 @@ class CompiledPart:
     def __init__(self, variant: "Variant", part: str, inputs: Mapping[str, Array], report: Report) -> None:
         self._part, self._dtype = part, variant.dtype
         self._evidence = evidence_of(report)
-        self._limit = variant.max_compiled_sizes or (KEPT_SIZES if backend().SHARES_WEIGHTS else 1)
+        self._limit = variant.max_compiled_sizes or (KEPT_SIZES if may_have_many_programs(variant) else 1)
         self._sizes: OrderedDict[Shapes, dict[Shapes, Program]] = OrderedDict()
         self._changing = threading.Lock()
         self._load: Callable[[Report], keras.Model] = partial(load_part, variant, part)
@@ -145,6 +145,11 @@ class CompiledPart:
         program: Program = backend().compile_program(model, arrays, self._dtype)
         self._evidence.compiled(self._part, time.monotonic() - began)
         return program
+
+
+def may_have_many_programs(variant: "Variant") -> bool:
+    """Whether a part's programs share its weights, or copies of these are small."""
+    return variant.is_small or backend().SHARES_WEIGHTS
 
 
 def kept_folder(variant: "Variant", part: str, shapes: Shapes) -> Path:

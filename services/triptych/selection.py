@@ -36,8 +36,8 @@ SETTINGS = {
     ),
     "MAX_COMPILED_SIZES": (
         "",
-        "How many image sizes stay compiled at a time; 4 if empty, 1 on OpenVINO, where each has the weights "
-        "once more.",
+        "How many image sizes stay compiled at a time; 4 if empty, 1 for full models on OpenVINO, where each "
+        "has the weights once more.",
     ),
     "BATCH_ROWS": (
         "16",

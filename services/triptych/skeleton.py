@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 from keras.src.backend.common import global_state
+from keras.src.utils.python_utils import is_default
 
 from .programs import backend
 from .programs.layout import Array, Axes
@@ -26,7 +27,7 @@ def unfilled(dtype: str = "float32") -> Iterator[None]:
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(backend().POLICIES.get(dtype, dtype))
     try:
-        with _free_initializers(), keras.StatelessScope(initialize_variables=False):
+        with _free_initializers(), _built_by_calls(), keras.StatelessScope(initialize_variables=False):
             yield
     finally:
         keras.config.set_dtype_policy(policy)
@@ -59,3 +60,24 @@ def _free_initializers() -> Iterator[None]:
         yield
     finally:
         keras.layers.Layer.add_weight = add_weight
+
+
+@contextmanager
+def _built_by_calls() -> Iterator[None]:
+    """Layers that have no `build` are built by their first call.
+
+    Keras traces such a layer once to build what is in it and once more to call it, and so does each layer in
+    it: what is four layers deep is traced sixteen times.
+    """
+    maybe_build = keras.layers.Layer._maybe_build
+
+    def build_unless_the_call_does(self: Any, call_spec: Any) -> None:
+        called = is_default(self.build) and is_default(self.compute_output_shape)
+        if self.built or not called or all(layer.built for layer in self._layers):
+            maybe_build(self, call_spec)
+
+    keras.layers.Layer._maybe_build = build_unless_the_call_does
+    try:
+        yield
+    finally:
+        keras.layers.Layer._maybe_build = maybe_build

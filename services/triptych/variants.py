@@ -58,7 +58,8 @@ class Variant:
     `context_width` is the text encoder's; `unet_channels` are 4, or 9 for inpainting; `prediction` is
     epsilon or v_prediction; `padding_token` fills prompts up to 77 tokens; `dtype` is what it computes
     in; `max_compiled_sizes` is for how many image sizes programs of a part are kept, None for the backend's
-    own number; `preview` makes small pictures of latents.
+    own number; `preview` makes small pictures of latents; `is_small` says that a copy of its weights costs
+    little memory.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Variant:
     dtype: str = "float32"
     max_compiled_sizes: int | None = None
     preview: LinearPreview = STABLE_DIFFUSION
+    is_small: bool = False
 
     @property
     def latent(self) -> Shape:
@@ -116,6 +118,7 @@ TINY = Variant(
         "image_encoder": Part(tiny.image_encoder, TINY_FILE),
     },
     preview=TINY_PREVIEW,
+    is_small=True,
 )
 
 SD1, SD2 = "fchollet/stable-diffusion", "ianstenbit/keras-sd2.1"

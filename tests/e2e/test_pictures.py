@@ -67,6 +67,23 @@ def test_an_answer_tells_where_each_stage_ran_and_how_long(gateway_url: str) -> 
     assert all(stage["seconds"] > 0 and stage["bytes_received"] > 0 for stage in answer["stages"])
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_an_answer_tells_what_each_stage_had_kept(gateway_url: str, accept: str) -> None:
+    def lookups() -> dict[str, tuple[int, int]]:
+        request = {"prompt": f"a dog, {accept}", "negative_prompt": f"snow, {accept}", "steps": 2, "seed": 77}
+        with httpx.stream(
+            "POST", f"{gateway_url}/v1/txt2img", json=request, headers={"accept": accept}, timeout=60
+        ) as answer:
+            answer.read()
+        text = answer.text.rpartition("data: ")[2] if "event: " in answer.text else answer.text
+        stages = json.loads(text.strip())["stages"]
+        return {stage["stage"]: (stage["cache_hits"], stage["cache_misses"]) for stage in stages}
+
+    first, again = lookups(), lookups()
+    assert (first["text_encoder"], first["diffusion"]) == ((0, 2), (0, 1))
+    assert (again["text_encoder"], again["diffusion"]) == ((2, 0), (1, 0))
+
+
 def test_a_picture_that_is_watched_is_the_same(gateway_url: str) -> None:
     request = {"prompt": "a dog", "seed": 5, "steps": 5}
     with (

@@ -9,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Array, CompiledPart
+from ..compiled import Array, CompiledPart, may_have_many_programs
 from ..evidence import evidence_of
 from ..memory import is_exhausted
 from ..models import deep
-from ..programs import backend
 from ..samplers import Latent
 from ..selection import batch_rows
 from ..variants import LATENT_CHANNELS, Variant
@@ -68,15 +67,15 @@ class Unet:
     """Predictions for rows of one form, in as few calls as is fastest.
 
     Batch sizes are 2 (a guided picture), 1, 4, 8 and so on. The first is compiled here, the others by whoever
-    calls `compile`. Where each program would hold the weights once more, 1 is the only one: there two rows
-    take as long as twice one.
+    calls `compile`. Where each program would hold a full model's weights once more, 1 is the only one: there
+    two rows take as long as twice one.
     """
 
     def __init__(self, variant: Variant, report: Report) -> None:
         most = batch_rows()
         doublings = [2**power for power in range(2, most.bit_length()) if 2**power <= most]
         first = [rows for rows in (2, 1) if rows <= most]
-        self.sizes: list[int] = [*first, *doublings] if backend().SHARES_WEIGHTS else [1]
+        self.sizes: list[int] = [*first, *doublings] if may_have_many_programs(variant) else [1]
         self.native = Form((*variant.latent[:2], variant.unet_channels))
         self._context = variant.context
         whole = CompiledPart(variant, "diffusion", self.example(self.native, self.sizes[0]), report)

@@ -104,7 +104,16 @@ class StreamingStage(FakeStage):
             return
         tensors = base64.b64encode(self._latent(data)).decode()
         yield event(
-            "answer", {"tensors": tensors, "timing": {"queue": 0.01, "handler": self.handler_seconds}}
+            "answer",
+            {
+                "tensors": tensors,
+                "timing": {
+                    "queue": 0.01,
+                    "handler": self.handler_seconds,
+                    "cache_hits": 1,
+                    "cache_misses": 2,
+                },
+            },
         )
 
     def _step(self, data: dict[str, Any], step: int, steps: int) -> str:

@@ -70,6 +70,7 @@ def test_a_stage_that_streams_is_told_what_it_announces(gateway: httpx.Client, s
     assert stage[0].headers[-1]["accept"] == "text/event-stream;dtype=float32"
     assert evidence["seconds_waiting"] == pytest.approx(0.01, abs=0.005)
     assert evidence["seconds_computing"] == 0.02
+    assert (evidence["cache_hits"], evidence["cache_misses"]) == (1, 2)
     assert evidence["bytes_received"] > 1000
     assert evidence["resumed_at"] == []
 

@@ -389,6 +389,15 @@ def test_an_answer_tells_what_its_stages_waited_and_computed(
     assert "computing" not in entries[2]
 
 
+def test_an_answer_tells_what_its_stages_had_kept(start_gateway: StartGateway, fakes: Fakes) -> None:
+    fakes["diffusion"].header = {"Server-Timing": "handler;dur=200;cache_hits=1;cache_misses=3"}
+    response = start_gateway().post("/v1/txt2img", json={"prompt": ""})
+    evidence = call(response.json())
+    assert (evidence["cache_hits"], evidence["cache_misses"]) == (1, 3)
+    assert call(response.json(), "decoder")["cache_hits"] is None
+    assert "cache_hits=1;cache_misses=3" in response.headers["server-timing"].split(", ")[1]
+
+
 @pytest.fixture
 def anime(start_gateway: StartGateway, other: Other) -> httpx.Client:
     """A gateway with another diffusion model beside the standard one."""

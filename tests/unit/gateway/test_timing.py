@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.timing import durations, entry
+from gateway.timing import counts, durations, entry
 
 
 def test_durations_come_in_milliseconds_by_name() -> None:
@@ -17,6 +17,12 @@ def test_what_else_an_entry_says_is_skipped() -> None:
 @pytest.mark.parametrize("header", ["", ",;=,", "a;dur=", "a;dur=1.2.3", "a;dur=x", "a;dur=-1", "\x00;dur=1"])
 def test_what_makes_no_sense_is_left_out(header: str) -> None:
     assert durations(header) == {}
+
+
+def test_whole_numbers_of_an_entry_come_by_the_names_of_its_parameters() -> None:
+    header = 'queue;dur=1;n=5, handler;dur=480.5;Cache_Hits=2;cache_misses="0";desc=x;wire=-1;more=1e3'
+    assert counts(header, "handler") == {"cache_hits": 2, "cache_misses": 0}
+    assert counts(header, "elsewhere") == {}
 
 
 def test_a_header_without_end_is_not_read_to_its_end() -> None:

@@ -42,7 +42,7 @@ def test_a_request_is_followed_from_the_queue_to_its_answer(bench: Start) -> Non
         assert name == "answer"
         assert next(events, None) is None
     assert np.array_equal(tensors(data["tensors"])[0]["latent"], np.full((1, 2, 2, 4), 2, np.float32))
-    assert set(data["timing"]) == {"queue", "handler"}
+    assert set(data["timing"]) == {"queue", "handler", "cache_hits", "cache_misses"}
     assert 0 < data["timing"]["queue"] < 5
     assert 0 < data["timing"]["handler"] < 5
 

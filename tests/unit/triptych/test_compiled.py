@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from triptych.compiled import CompiledPart
+from triptych.compiled import CompiledPart, may_have_many_programs
+from triptych.programs import backend
 from triptych.skeleton import place
 from triptych.variants import VARIANTS, Part
 from triptych.weights import Report, unreported
@@ -65,6 +66,15 @@ def test_a_size_is_compiled_once_while_it_is_kept(caplog: pytest.LogCaptureFixtu
             part(latent=latent(8, 16))
             part(latent=latent(8, 8))
     assert compiled(caplog) == ["(1, 8, 8, 4)", "(1, 8, 16, 4)"]
+
+
+@pytest.mark.parametrize(("small", "shared", "many"), [(1, 0, 1), (0, 1, 1), (0, 0, 0)])
+def test_a_full_model_has_one_program_where_each_would_hold_its_weights(
+    small: int, shared: int, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend(), "SHARES_WEIGHTS", bool(shared))
+    variant = dataclasses.replace(TINY, is_small=bool(small))
+    assert may_have_many_programs(variant) is bool(many)
 
 
 def test_the_size_used_longest_ago_makes_room_for_a_new_one(caplog: pytest.LogCaptureFixture) -> None:

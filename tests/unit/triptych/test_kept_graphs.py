@@ -21,12 +21,8 @@ from triptych.variants import chosen_variant
 kept.WORTH_KEEPING = int(sys.argv[2])
 states, variant = [], chosen_variant()
 rng = np.random.default_rng(0)
-inputs = {
-    "latent": rng.standard_normal((2, *variant.latent), np.float32),
-    "embedding": rng.standard_normal((2, 320), np.float32),
-    "context": rng.standard_normal((2, *variant.context), np.float32),
-}
-part = CompiledPart(variant, "diffusion", inputs, lambda state, _: states.append(state))
+inputs = {"latent": rng.standard_normal((2, *variant.latent), np.float32)}
+part = CompiledPart(variant, "decoder", inputs, lambda state, _: states.append(state))
 for thread in threading.enumerate():
     if thread.name == "keep":
         thread.join()
@@ -36,7 +32,7 @@ Output = npt.NDArray[np.float32]
 
 
 def started(folder: Path, worth_keeping: int = 0) -> tuple[Output, list[str]]:
-    """What the diffusion model gives after a start, and the states that it went through."""
+    """What the decoder gives after a start, and the states that it went through."""
     result = folder.parent / "result.npz"
     subprocess.run(
         [sys.executable, "-c", START, str(result), str(worth_keeping)],

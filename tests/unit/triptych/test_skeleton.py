@@ -1,11 +1,13 @@
 """Models without values, and giving them theirs."""
 
+from typing import Any
+
 import keras
-import ml_dtypes
 import numpy as np
 import pytest
 
 from triptych.models import full
+from triptych.programs import backend
 from triptych.skeleton import place, unfilled
 
 RNG = np.random.default_rng(0)
@@ -30,6 +32,39 @@ def test_a_skeleton_has_shapes_and_no_values() -> None:
         (5,),
     ]
     assert all(variable._value is None for variable in model.weights)
+
+
+class Inner(keras.layers.Layer):  # type: ignore[misc]
+    """A layer without `build`, that counts how often it is traced."""
+
+    traced = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(3)
+
+    def call(self, inputs: Any) -> Any:
+        Inner.traced += 1
+        return self.dense(inputs)
+
+
+class Outer(keras.layers.Layer):  # type: ignore[misc]
+    """Two such layers, one in the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Inner()
+
+    def call(self, inputs: Any) -> Any:
+        return self.inner(inputs)
+
+
+def test_a_layer_within_layers_is_traced_once() -> None:
+    image = keras.Input((4,))
+    with unfilled():
+        model = keras.Model(image, Outer()(image))
+    assert Inner.traced == 1
+    assert [tuple(variable.shape) for variable in model.weights] == [(4, 3), (3,)]
 
 
 def test_a_full_unet_is_built_without_drawing_its_860_million_values() -> None:
@@ -66,12 +101,14 @@ def test_place_names_the_variable_and_both_shapes_when_they_differ() -> None:
         place(model.weights[0], np.zeros((4, 6, 3, 3), np.float32), (2, 3, 1, 0))
 
 
-def test_half_a_precision_is_half_the_memory() -> None:
-    with unfilled("bfloat16"):
+def test_half_a_precision_is_half_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the backend keeps weights as it computes."""
+    monkeypatch.setattr(backend(), "POLICIES", {})
+    with unfilled("float16"):
         model = small_model()
-    place(model.weights[1], np.ones(6, ml_dtypes.bfloat16))
-    assert {variable.dtype for variable in model.weights} == {"bfloat16"}
-    assert np.asarray(model.weights[1].value).dtype == ml_dtypes.bfloat16
+    place(model.weights[1], np.ones(6, np.float16))
+    assert {variable.dtype for variable in model.weights} == {"float16"}
+    assert np.asarray(model.weights[1].value).dtype == np.float16
 
 
 def test_models_built_afterwards_are_as_ever_even_when_building_failed() -> None:
