@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.mortal import Mortal
+from tests.running import stage_environment
 
 RESTART_SECONDS = 60
 
 
 @contextmanager
 def mortal_diffusion(log: Path) -> Iterator[Mortal]:
-    stage = Mortal("host", log, STAGE="diffusion", PORT="{port}", MAX_QUEUE="64")
+    stage = Mortal("host", log, **stage_environment("diffusion", MAX_QUEUE="64"))
     stage.start()
     try:
         stage.wait()

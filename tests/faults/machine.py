@@ -11,6 +11,7 @@ from tests.faults.client import ask
 from tests.faults.stack import FAKETIME, Stack, inside, on_small_disk, with_hosts
 from tests.faults.trial import HEAL_SECONDS, MOST_SECONDS, Row, suffer
 from tests.mortal import Mortal, until
+from tests.running import stage_environment
 
 MEBIBYTE = 1 << 20
 WEIGHTS = "vae/diffusion_pytorch_model.safetensors"
@@ -32,7 +33,7 @@ def jobs_disk_full(stack: Stack) -> Row:
 def weights_disk_full(stack: Stack) -> Row:
     """Of a decoder that has to download its weights; these are a stand-in, so it ends with having them."""
     path, proxy = stack.folder / "weights", stack.proxies["decoder"]
-    own = {"STAGE": "decoder", "PORT": "{port}", "MODEL": "some/model", "WEIGHTS_DIR": str(path)}
+    own = stage_environment("decoder", MODEL="some/model", WEIGHTS_DIR=str(path))
     weights = small_model() | {WEIGHTS: bytes(2 * MEBIBYTE)}
     with fake_hub({"some/model": weights}) as hub, ExitStack() as running:
         more = {"HF_ENDPOINT": hub.url, "HF_HOME": str(stack.folder / "hub")}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.faults.proxy import Proxy, misbehaving
 from tests.mortal import Mortal
+from tests.running import stage_environment
 
 STAGES = ("text_encoder", "diffusion", "inpainting", "decoder")
 STAGE_TIMEOUT = 8
@@ -79,7 +80,7 @@ def gateway(
 
 
 def _stage(folder: Path, name: str) -> Mortal:
-    return Mortal("host", folder / f"{name}.log", STAGE=name, PORT="{port}")
+    return Mortal("host", folder / f"{name}.log", **stage_environment(name))
 
 
 def may_mount() -> bool:

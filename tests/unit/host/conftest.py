@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -54,6 +55,12 @@ def metric(client: httpx.Client, name: str) -> float:
     """The value of a metric without labels."""
     families = text_string_to_metric_families(client.get("/metrics").text)
     return next(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
+def timing(answer: httpx.Response) -> dict[str, float]:
+    """Milliseconds by the names of Server-Timing."""
+    entries = re.findall(r"(\w+);dur=([\d.]+)", answer.headers["server-timing"])
+    return {name: float(milliseconds) for name, milliseconds in entries}
 
 
 def raw_post(body: object, accept: str = "*/*") -> bytes:

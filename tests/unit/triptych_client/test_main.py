@@ -48,6 +48,8 @@ def test_interrupted_it_has_the_gateway_give_the_picture_up(
             env=inherited_environment(),
             stderr=subprocess.PIPE,
             text=True,
+            # A shell that has the tests run in its background has them ignore the signal.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         wait_until(lambda: len(stage.steps) > 2)
         running.send_signal(signal.SIGINT)
