@@ -231,7 +231,7 @@ def test_every_stage_has_a_backend_of_its_own() -> None:
         "diffusion": "openvino",
         "inpainting": "openvino",
         "decoder": "tensorflow",
-        "all-in-one": "tensorflow",
+        "all-in-one": "openvino",
     }
     for stage in by_default:
         variable = f"{stage.upper().replace('-', '_')}_BACKEND"

@@ -60,7 +60,9 @@ def repainted(url: str) -> Image.Image:
 
 
 def same(first: Image.Image, second: Image.Image) -> bool:
-    return np.array_equal(np.asarray(first), np.asarray(second))
+    """But for what rounds otherwise on another backend: all in one is on one, the stages are on two."""
+    difference = np.asarray(first).astype(int) - np.asarray(second)
+    return bool(np.abs(difference).max() <= 1)
 
 
 @pytest.mark.parametrize(
