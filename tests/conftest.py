@@ -1,6 +1,5 @@
 """Servers that tests share; each starts when the first test asks for it."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -18,9 +17,6 @@ from tests.running import BACKENDS, running_gateway, running_stage
 
 StageUrl = Callable[[str], str]
 StageEndpoint = Callable[[str], FakeEndpoint]
-# For what tests compute in their own process: here models are built and compiled in a third of the time. The
-# other backends have tests in processes of their own.
-os.environ.setdefault("KERAS_BACKEND", "openvino")
 WITH_ENDPOINTS = ("tests/contract/test_bundles.py", "tests/e2e/test_deployments.py")
 
 
