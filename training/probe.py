@@ -32,7 +32,7 @@ OUTPUTS = {
     "colour": len(HUES),
     "style": len(STYLES),
 }
-_IMPORTANCE = {"concept": 1.0, "background": 0.3, "colour": 0.5, "style": 0.5}
+_IMPORTANCE = {"concept": 1.0, "background": 0.3, "colour": 0.5, "style": 2.0}
 
 
 Weights = list[np.ndarray]

@@ -35,6 +35,6 @@ PROCESSOR = Scale(
     pool=6_000,
     vae_minutes=240.0,
     diffusion_minutes=900.0,
-    probe_minutes=20.0,
+    probe_minutes=120.0,
 )
 SCALE = PROCESSOR if jax.default_backend() == "cpu" else ACCELERATOR
