@@ -17,10 +17,8 @@ LOOKED_UP: ContextVar[Tally[tuple[str, str]] | None] = ContextVar("looked_up", d
 def looked_up() -> dict[str, int]:
     """How often this task's request has found what it looked for among what is kept, and how often not."""
     tally = LOOKED_UP.get() or Tally()
-    return {
-        f"cache_{plural}": sum(count for (_, result), count in tally.items() if result == one)
-        for one, plural in (("hit", "hits"), ("miss", "misses"))
-    }
+    hits = sum(count for (_, result), count in tally.items() if result == "hit")
+    return {"cache_hits": hits, "cache_misses": tally.total() - hits}
 
 
 class Metrics:
