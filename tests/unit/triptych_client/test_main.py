@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -36,6 +37,15 @@ def test_it_runs_as_a_module_with_the_address_from_the_environment(
     assert out.exists()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell that has the tests run in its background has them, and what they start, ignore the signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_it_has_the_gateway_give_the_picture_up(
     start_gateway: StartGateway, tmp_path: Path
 ) -> None:
@@ -48,8 +58,6 @@ def test_interrupted_it_has_the_gateway_give_the_picture_up(
             env=inherited_environment(),
             stderr=subprocess.PIPE,
             text=True,
-            # A shell that has the tests run in its background has them ignore the signal.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         wait_until(lambda: len(stage.steps) > 2)
         running.send_signal(signal.SIGINT)
