@@ -113,7 +113,7 @@ class Faults:
 
     def not_json(self, body: bytes) -> StageFailed:
         """The answer is not JSON."""
-        todo = f"Check that {self._url_variable} is the address of a {self._stage} stage"
+        todo = f"Check that {self._url_variable} is the address of the {self._stage} stage"
         return self.failed(f"answered something that is not JSON: {_shown(body)!r}", todo)
 
     def another_stage(self, name: str) -> StageFailed:
@@ -124,7 +124,7 @@ class Faults:
     def lacks(self, extra: str) -> StageUnavailable:
         """It does not announce what a request cannot do without."""
         what = f"does not announce that it {LACKED[extra]} (the extra {extra}), as a plain endpoint cannot"
-        todo = f"Set {self._url_variable} to a {self._stage} stage of this project"
+        todo = f"Set {self._url_variable} to the {self._stage} stage of this project"
         return StageUnavailable(self._say("GET /info", what, todo), origin=self._origin, verdict=FAILED)
 
     def status(self, request: str, status: int, body: bytes, retry_after: str) -> GatewayError:

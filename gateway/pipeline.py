@@ -239,7 +239,7 @@ class Run:
         return images
 
     def _unusable(self, stage: str, what: str) -> StageFailed:
-        todo = f"Check that {stage.upper()}_URL is a {stage} stage with the model of the others"
+        todo = f"Check that {stage.upper()}_URL is the {stage} stage of the same model as the others"
         return self._routes[stage].failed(what, todo)
 
 

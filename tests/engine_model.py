@@ -29,6 +29,7 @@ class Model:
         self.native = Form(SHAPE)
         self.evidence = UNSEEN
         self.sizes = [2]
+        self.lost: list[int] = []
         self.calls: list[list[Row]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -62,8 +63,14 @@ class Model:
     def warm_sizes(self, form: Form) -> list[int]:
         return self.sizes
 
-    def give_up(self, size: int) -> None:
+    def give_up(self, size: int, for_now: bool) -> None:
+        self.lost = [rows for rows in self.sizes if rows >= size] if for_now else []
         self.sizes = [rows for rows in self.sizes if rows < size]
+
+    def take_back(self) -> list[int]:
+        sizes, self.lost = self.lost, []
+        self.sizes = [*self.sizes, *sizes]
+        return sizes
 
     def gains(self, form: Form, rows: int, smaller: int) -> bool:
         return True

@@ -6,16 +6,14 @@ import json
 import random
 from collections.abc import Callable, Iterable
 
-import keras
 import numpy as np
 
-from training import probe
 from training.captions import plain_caption
 from training.concepts import BACKGROUNDS, COLOURS, CONCEPTS, HUES, RELATIONS, STYLES
 from training.export import shipped
 from training.layouts import CENTRES, layouts
 from training.paths import RUNS
-from training.probe import labels_of
+from training.probe import Probe, labels_of
 from training.render import Artwork, pictures
 from training.sampling import Painter
 from training.sprites import atlas, recolourable
@@ -93,7 +91,7 @@ def suite(name: str, count: int = COUNT) -> list[Subject]:
 
 def measure(scales: Iterable[float] = SCALES, count: int = COUNT) -> dict[str, Scores]:
     """Measure the shipped file, and write the results to a JSON file after each part."""
-    painter, eye = shipped(), probe.trained()
+    painter, eye = shipped(), Probe.trained()
     results: dict[str, Scores] = {}
 
     def note(name: str, found: Scores) -> None:
@@ -118,13 +116,13 @@ def composed(chosen: list[Subject]) -> np.ndarray:
     return pictures(Artwork.load(), layouts(chosen, atlas()[1], random.Random(7)))
 
 
-def _painted(painter: Painter, eye: keras.Model, chosen: list[Subject], guidance: float) -> Scores:
+def _painted(painter: Painter, eye: Probe, chosen: list[Subject], guidance: float) -> Scores:
     say_style = any(subject.style != chosen[0].style for subject in chosen)
     prompts = [plain_caption(subject, say_style) for subject in chosen]
     return scores(eye, painter.paint(prompts, guidance, STEPS), chosen)
 
 
-def autoencoder_scores(painter: Painter, eye: keras.Model, chosen: list[Subject]) -> dict[str, Scores]:
+def autoencoder_scores(painter: Painter, eye: Probe, chosen: list[Subject]) -> dict[str, Scores]:
     """The probe on real pictures and on the autoencoder's, which also have their PSNR in dB."""
     real = composed(chosen)
     rebuilt = painter.codec.decode(painter.codec.encode(real))
@@ -134,7 +132,7 @@ def autoencoder_scores(painter: Painter, eye: keras.Model, chosen: list[Subject]
     return results
 
 
-def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Scores:
+def scores(eye: Probe, images: np.ndarray, chosen: list[Subject]) -> Scores:
     """Shares of pictures that show the object, plain background, scene, object colour and style asked for.
 
     `relation` is the share of pairs of which both objects are seen, each in its half. `all` is the share
@@ -142,7 +140,7 @@ def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Score
     """
     pairs = np.array([len(subject.things) == 2 for subject in chosen])
     labels = np.array([labels_of(subject) for subject in chosen])
-    found = probe.guesses(eye, images)
+    found = eye.guesses(images)
     right = found == labels
     plain = np.array([subject.background in COLOURS for subject in chosen])
     flat = np.array([nearest_colour(image) == s.background for image, s in zip(images, chosen, strict=True)])
@@ -161,12 +159,12 @@ def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Score
     return {name: round(float(part.mean()), 4) for name, part in parts.items() if len(part)}
 
 
-def _related(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> np.ndarray:
+def _related(eye: Probe, images: np.ndarray, chosen: list[Subject]) -> np.ndarray:
     """Of each pair, whether both objects are seen in their halves."""
     seen = np.ones(len(chosen), bool)
     for i, subject in enumerate(chosen):
         for thing, centre in zip(subject.things, CENTRES[subject.relation or ""], strict=True):
-            found = probe.guesses_around(eye, images[i : i + 1], centre)[0, 0]
+            (found,) = eye.concepts_around(images[i : i + 1], centre)
             seen[i] &= found == CONCEPTS.index(thing.concept)
     return seen
 

@@ -20,6 +20,8 @@ from tests.faults.stack import (
 from tests.faults.trial import Case, Row, suffer
 
 HANGS_SECONDS = STAGE_TIMEOUT + 3.0
+MUCH = 16
+"""Pictures at once, which take more memory than was taken before."""
 
 
 def killed(stage: str) -> Case:
@@ -54,7 +56,7 @@ def out_of_memory(stage: str) -> Case:
 
         def begin() -> None:
             limit_memory(victim, 0)
-            large.append(ask(stack.gateway.url, stage, 3, num_images=16, **LARGE[stage]))
+            large.append(ask(stack.gateway.url, stage, 3, num_images=MUCH))
 
         fault = f"{stage} out of memory (RLIMIT_AS), and much asked of it"
         row = suffer(fault, stack.gateway, stage, begin, lambda: limit_memory(victim, None))
@@ -93,13 +95,6 @@ QUICK_FAULTS = {
     ("decoder", Fault.PAGE),
     ("inpainting", Fault.NOISE),
 }
-LARGE: dict[str, dict[str, object]] = {
-    "text_encoder": {},
-    "diffusion": {"size": "256x256"},
-    "inpainting": {"size": "256x256"},
-    "decoder": {"size": "256x256"},
-}
-"""What takes more memory than was taken before, where there is such a thing."""
 FAULTS_ON_THE_WIRE = [fault for fault in Fault if fault is not Fault.NONE]
 
 

@@ -1,6 +1,7 @@
 """Clients of a gateway that write down what they see."""
 
 import re
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -19,7 +20,8 @@ from tests.tiny import PICTURE
 PATIENCE_SECONDS = 150
 NOBODY = 0
 """The status where nothing answered."""
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+|http://\w+\.test:\d+")
+FOLDER = re.escape(tempfile.gettempdir())
+PLACE = re.compile(rf"http://127\.0\.0\.1:\d+|http://\w+\.test:\d+|{FOLDER}/[\w./-]+")
 PAUSE_SECONDS = 0.3
 JOB_SECONDS = 180
 
@@ -142,6 +144,6 @@ def summary(answers: Sequence[Answer]) -> str:
         name = "pictures" if status == 200 else f"× {status}" if status else "× no answer"
         again = next((f", Retry-After {one.retry_after}" for one in these if one.retry_after), "")
         sentence, _ = Counter(one.sentence for one in these).most_common(1)[0]
-        quoted = f": “{ADDRESS.sub('…', sentence)}”" if status > 200 else ""
+        quoted = f": “{PLACE.sub('…', sentence)}”" if status > 200 else ""
         said.append(f"{len(these)} {name} within {latest:.1f} s{again}{quoted}")
     return "; ".join(said).replace("|", "/")

@@ -42,22 +42,27 @@ def suffer(
     gateway: Mortal,
     stage: str,
     begin: Callable[[], object],
-    end: Callable[[], object] = lambda: None,
+    end: Callable[[], object] | None = None,
     seconds: float = 1.0,
 ) -> Row:
-    """Clients ask and hand in jobs before the fault begins, while it lasts, and until all is well again."""
+    """Clients ask and hand in jobs before the fault begins, while it lasts, and until all is well again.
+
+    Without `end` it is over as soon as it has begun, as a kill is.
+    """
     accepted = Accepted()
     hand_in(gateway.url, stage, 1, accepted)
     with asking(gateway.url, stage) as answers:
         until(lambda: len(answers) > 0, MOST_SECONDS)
         before = len(answers)
         begin()
+        ended = time.monotonic()
         hand_in(gateway.url, stage, 2, accepted)
         until(lambda: len(answers) > before, MOST_SECONDS)
         time.sleep(seconds)
         until(lambda: others_go_on(gateway, stage), HEAL_SECONDS)
-        end()
-        ended = time.monotonic()
+        if end is not None:
+            end()
+            ended = time.monotonic()
         until(lambda: ask(gateway.url, stage, int(1e6 + time.monotonic())).status == 200, HEAL_SECONDS)
         healed = time.monotonic() - ended
     lasting = lost(gateway.url, accepted)

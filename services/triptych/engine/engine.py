@@ -117,19 +117,36 @@ class Engine:
 
     def _work(self) -> None:
         while not self._closing:
-            with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._closing)
-                failed = self._have_compiled()
-                chosen = self._choose()
-                if not chosen and not failed:  # all wait for a size to be compiled
-                    self._changed.wait(timeout=1.0)
-                beginning = self._begin(chosen)
-            self._tell(beginning)
-            self._settle(failed)
-            if not chosen:
-                continue
+            try:
+                self._go_on()
+            except BaseException as error:  # memory may be full anywhere
+                logger.exception("the engine failed")
+                self._fail_all(error)
+
+    def _go_on(self) -> None:
+        """One call of the model, or what is to be done before there can be one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._closing)
+            failed = self._have_compiled()
+            chosen = self._choose()
+            if not chosen and not failed:  # all wait for a size to be compiled
+                self._changed.wait(timeout=1.0)
+            beginning = self._begin(chosen)
+        self._tell(beginning)
+        self._settle(failed)
+        if chosen:
             self._try(chosen)
             self._settle(chosen)
+
+    def _fail_all(self, error: BaseException) -> None:
+        """Nobody is to wait for what may never come."""
+        with self._changed:
+            tickets = self._tickets
+            for job in self._jobs:
+                if not job.over:
+                    job.error = error
+            self._forget()
+        self._tell(tickets)
 
     def _choose(self) -> list[Job]:
         ready = [job for job in self._jobs if not job.over and self.unet.ready(job.form)]
@@ -151,9 +168,11 @@ class Engine:
         """The jobs whose size cannot be compiled. Others' is, unless one has to go for it that is in use."""
         unready = [job for job in self._jobs if not self.unet.ready(job.form)]
         busy = len(unready) < len(self._jobs)
+        errors = self.warming.errors({job.form for job in unready})
         for job in unready:
-            job.error = self.warming.errors.get(job.form)
-            if not busy or self.unet.has_room(job.form) or time.monotonic() - job.came > PATIENCE:
+            job.error = errors.get(job.form)
+            patient = busy and not self.unet.has_room(job.form) and time.monotonic() - job.came <= PATIENCE
+            if job.error is None and not patient:
                 self.warming.want(job.form)
         return [job for job in unready if job.error]
 

@@ -98,7 +98,7 @@ class Ticket:
         self._over.wait()
         failed = self._failed
         if failed is not None:
-            raise failed
+            raise failed.with_traceback(None)  # others who wait for the same raise it too
         if self._cancelled:
             raise Cancelled
         return np.stack([job.state.latent for job in self._jobs])

@@ -76,6 +76,7 @@ class Unet:
         doublings = [2**power for power in range(2, most.bit_length()) if 2**power <= most]
         first = [rows for rows in (2, 1) if rows <= most]
         self.sizes: list[int] = [*first, *doublings] if may_have_many_programs(variant) else [1]
+        self._lacking: list[int] = []
         self.native = Form((*variant.latent[:2], variant.unet_channels))
         self._context = variant.context
         whole = CompiledPart(variant, "diffusion", self.example(self.native, self.sizes[0]), report)
@@ -131,7 +132,7 @@ class Unet:
     def predict(self, rows: Sequence[Row]) -> list[Found]:
         """What the model finds in each of the rows, which have one form. Raises what the backend raises.
 
-        A batch size that memory does not suffice for is given up, and the rows go on in smaller ones.
+        A batch size that memory does not suffice for is given up for now, and the rows go on in smaller ones.
         """
         done: list[Found] = []
         while len(done) < len(rows):
@@ -140,9 +141,9 @@ class Unet:
             try:
                 done += self._call(rows[len(done) : len(done) + size], form, size)
             except Exception as error:
-                if size == 1 or not is_exhausted(error):
+                if size == min(self.sizes) or not is_exhausted(error):
                     raise
-                self.give_up(size)
+                self.give_up(size, for_now=True)
         return done
 
     def _size(self, form: Form, count: int) -> int:
@@ -181,11 +182,21 @@ class Unet:
         before = self._seconds.get((form, size), seconds)
         self._seconds[form, size] = (1 - SMOOTHING) * before + SMOOTHING * seconds
 
-    def give_up(self, size: int) -> None:
-        """Have no batches of so many rows or more."""
-        self.sizes = [rows for rows in self.sizes if rows < size]
+    def give_up(self, size: int, for_now: bool) -> None:
+        """Have no batches of so many rows or more, for good or until `take_back`; one size is always left."""
+        smaller = [rows for rows in self.sizes if rows < size]
+        kept = smaller or self.warm_sizes(self.native)[:1] or self.sizes[:1]
+        if for_now:
+            self._lacking += [rows for rows in self.sizes if rows not in kept]
+        self.sizes = kept
         for part in self._parts.values():
-            part.drop_batches(size)
+            part.drop_batches(max(kept) + 1)
+
+    def take_back(self) -> list[int]:
+        """Have the sizes again that were given up for now, none of them compiled; says which."""
+        sizes, self._lacking = self._lacking, []
+        self.sizes = [*self.sizes, *sizes]
+        return sizes
 
     def example(self, form: Form, rows: int) -> dict[str, Array]:
         """Inputs for so many rows of this form, all zero."""

@@ -1,6 +1,7 @@
 """What counts as showing a prompt."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,27 @@ def pictures() -> np.ndarray:
     return np.broadcast_to(np.array(COLOURS["blue"], np.uint8), (3, SIDE, SIDE, 3))
 
 
+class Said:
+    """Where a probe stands: it says this of every picture, at first what was asked for."""
+
+    def __init__(self) -> None:
+        self.labels = np.array([labels_of(subject) for subject in SUBJECTS])
+
+    def guesses(self, images: np.ndarray) -> np.ndarray:
+        return self.labels[: len(images)]
+
+
+class Bright:
+    """Stands for a model: it tells the first object of what is bright, the second of what is dark."""
+
+    def predict(self, images: np.ndarray, **options: object) -> dict[str, np.ndarray]:
+        bright = images.mean((1, 2, 3)) > 0
+        return {name: np.stack([bright, ~bright], 1).astype(np.float32) for name in probe.OUTPUTS}
+
+
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
-    """What the probe says of the pictures: at first what was asked for."""
-    labels = np.array([labels_of(subject) for subject in SUBJECTS])
-    monkeypatch.setattr(probe, "guesses", lambda eye, images: labels[: len(images)])
-    return labels
+def said() -> Said:
+    return Said()
 
 
 @pytest.mark.parametrize(
@@ -37,40 +53,36 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     [(0, 0, "concept"), (1, 0, "concept"), (1, 2, "colour"), (2, 1, "scene")],
 )
 def test_a_picture_shows_all_if_nothing_that_was_asked_for_is_missing(
-    seen: np.ndarray, picture: int, label: int, part: str
+    said: Said, picture: int, label: int, part: str
 ) -> None:
-    right = evaluate.scores(None, pictures(), SUBJECTS)
+    right = evaluate.scores(said, pictures(), SUBJECTS)
     assert right["all"] == right[part] == right["style"] == 1
-    seen[picture, label] += 1
-    wrong = evaluate.scores(None, pictures(), SUBJECTS)
+    said.labels[picture, label] += 1
+    wrong = evaluate.scores(said, pictures(), SUBJECTS)
     assert wrong["all"] == pytest.approx(2 / 3, abs=1e-3)
     assert wrong[part] < 1
 
 
-def test_the_colour_of_an_object_counts_where_one_was_asked_for(seen: np.ndarray) -> None:
-    seen[0, 2] = 3
-    assert evaluate.scores(None, pictures(), SUBJECTS)["all"] == 1
+def test_the_colour_of_an_object_counts_where_one_was_asked_for(said: Said) -> None:
+    said.labels[0, 2] = 3
+    assert evaluate.scores(said, pictures(), SUBJECTS)["all"] == 1
 
 
-def test_a_plain_background_counts_by_the_border(seen: np.ndarray) -> None:
+def test_a_plain_background_counts_by_the_border(said: Said) -> None:
     images = pictures().copy()
     images[0] = COLOURS["red"]
-    assert evaluate.scores(None, images, SUBJECTS)["all"] == pytest.approx(2 / 3, abs=1e-3)
+    assert evaluate.scores(said, images, SUBJECTS)["all"] == pytest.approx(2 / 3, abs=1e-3)
 
 
-def test_a_pair_is_right_if_each_is_seen_in_its_half(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pair_is_right_if_each_is_seen_in_its_half() -> None:
     one, other = CONCEPTS[:2]
     pair = Subject((Thing(one), Thing(other)), "black", relation="left")
     image = np.zeros((1, SIDE, SIDE, 3), np.uint8)
     image[:, :, : SIDE // 2] = 255
+    eye = probe.Probe(Bright(), Bright())
 
-    def seen(eye: object, images: np.ndarray) -> np.ndarray:
-        bright = images.mean((1, 2, 3)) > 127 if images.ndim == 4 else np.array([False])
-        return np.stack([np.where(bright, 0, 1), *[np.zeros(len(images), int)] * 3], 1)
-
-    monkeypatch.setattr(probe, "_seen", seen)
-    assert evaluate.scores(None, image, [pair])["relation"] == 1
-    assert evaluate.scores(None, image[:, :, ::-1], [pair])["relation"] == 0
+    assert evaluate.scores(eye, image, [pair])["relation"] == 1
+    assert evaluate.scores(eye, image[:, :, ::-1], [pair])["relation"] == 0
 
 
 def test_every_suite_has_what_it_is_named_for() -> None:
@@ -83,6 +95,7 @@ def test_every_suite_has_what_it_is_named_for() -> None:
 
 
 def test_there_is_no_measuring_without_a_probe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(probe, "CHECKPOINT", Checkpoint(tmp_path / "probe.npz"))
+    eye = replace(probe.OBJECT_EYE, checkpoint=Checkpoint(tmp_path / "probe.npz"))
+    monkeypatch.setattr(probe, "OBJECT_EYE", eye)
     with pytest.raises(FileNotFoundError, match="python -m training data"):
-        probe.trained()
+        probe.Probe.trained()

@@ -212,6 +212,22 @@ def test_a_call_that_fails_fails_those_in_it_and_nobody_else() -> None:
     np.testing.assert_allclose(submit(engine, order(2)).latents()[0], alone(order(2)), rtol=1e-5, atol=1e-5)
 
 
+def test_memory_that_is_full_where_nobody_expects_it_fails_who_is_there_and_not_the_engine() -> None:
+    model = Model()
+    engine = engine_of(model)
+    capacity, full = model.capacity, [MemoryError()]
+
+    def once(form: Form) -> int:
+        if full:
+            raise full.pop()
+        return capacity(form)
+
+    model.capacity = once  # type: ignore[method-assign]
+    with pytest.raises(MemoryError):
+        submit(engine, order(1)).latents()
+    np.testing.assert_allclose(submit(engine, order(2)).latents()[0], alone(order(2)), rtol=1e-5, atol=1e-5)
+
+
 def test_a_state_that_a_sampler_cannot_go_on_from_fails_its_request_and_nobody_else() -> None:
     engine = engine_of(Model())
     broken = order(1, sampler="dpmpp_2m")
@@ -292,6 +308,22 @@ def test_a_size_that_cannot_be_compiled_fails_its_requests_alone() -> None:
     with pytest.raises(ValueError, match="no program for this size"):
         submit(engine, order(1, shape=WIDE)).latents()
     submit(engine, order(2)).latents()
+
+
+def test_a_size_that_could_not_be_compiled_is_compiled_for_the_next_who_asks() -> None:
+    model = Model()
+    compile_now, full = model.compile, [MemoryError()]
+
+    def once(form: Form, rows: int) -> None:
+        if form.shape == WIDE and full:
+            raise full.pop()
+        compile_now(form, rows)
+
+    model.compile = once  # type: ignore[method-assign]
+    engine = engine_of(model)
+    with pytest.raises(MemoryError):
+        submit(engine, order(1, shape=WIDE)).latents()
+    assert submit(engine, order(1, shape=WIDE)).latents().shape == (1, *WIDE)
 
 
 def test_progress_tells_place_steps_and_time() -> None:

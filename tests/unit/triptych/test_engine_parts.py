@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine_model import SHAPE, Model, order
 from triptych import memory
-from triptych.engine import Guidance
+from triptych.engine import Guidance, warming
 from triptych.engine.job import Job
 from triptych.engine.unet import Form
 from triptych.engine.warming import Warming
@@ -155,6 +155,29 @@ def test_a_batch_that_cannot_be_compiled_is_given_up_with_the_larger_ones() -> N
 
     model.compile = refuse  # type: ignore[method-assign]
     assert settled(model) == (3, 3)
+
+
+def test_a_batch_that_memory_does_not_suffice_for_is_tried_again_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(warming, "AGAIN_SECONDS", 0.05)
+    model = Sized(gaining=16)
+    compile_now = model.compile
+    refused: list[int] = []
+
+    def refuse(form: Form, rows: int) -> None:
+        if rows == 8 and len(refused) < 2:
+            refused.append(rows)
+            raise MemoryError
+        compile_now(form, rows)
+
+    model.compile = refuse  # type: ignore[method-assign]
+    one = Warming(model, threading.Lock(), lambda: None)  # type: ignore[arg-type]
+    end = time.monotonic() + 10
+    while one.progress() != (5, 5) and time.monotonic() < end:
+        time.sleep(0.01)
+    one.close()
+    assert (one.progress(), refused) == ((5, 5), [8, 8])
 
 
 def test_a_batch_that_would_take_half_the_memory_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:

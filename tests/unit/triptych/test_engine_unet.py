@@ -100,7 +100,7 @@ def test_the_shallow_layers_with_what_the_deep_ones_find_come_to_the_whole(unet:
     np.testing.assert_allclose(noises(unet, again), whole, atol=2e-5)
 
 
-def test_where_memory_does_not_suffice_the_batch_is_halved_for_good(
+def test_where_memory_does_not_suffice_the_batch_is_halved_until_it_is_taken_back(
     unet: Unet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_sizes(unet, monkeypatch, 2, 1, 4)
@@ -119,6 +119,28 @@ def test_where_memory_does_not_suffice_the_batch_is_halved_for_good(
     unet.predict(rows(4))
     assert tried == [4, 2, 2, 2, 2]
     assert unet.sizes == [2, 1]
+    assert unet.take_back() == [4]
+    assert unet.sizes == [2, 1, 4] and unet.take_back() == []
+    assert unet.warm_sizes(unet.native) == [1, 2]
+
+
+def test_the_last_batch_size_is_never_given_up(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one no request could be served any more, though there may soon be memory again."""
+    with_sizes(unet, monkeypatch, 2, 1)
+    call = unet._call
+
+    def short_of_memory(group: Any, form: Any, size: int) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(unet, "_call", short_of_memory)
+    for _ in range(2):
+        with pytest.raises(MemoryError):
+            unet.predict(rows(2))
+    unet.give_up(1, for_now=True)
+    assert unet.sizes == [1]
+    monkeypatch.setattr(unet, "_call", call)
+    assert len(unet.predict(rows(2))) == 2
+    assert unet.take_back() == [2]
 
 
 def test_another_error_is_not_taken_for_want_of_memory(unet: Unet, monkeypatch: pytest.MonkeyPatch) -> None:
