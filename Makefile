@@ -107,7 +107,7 @@ swarm-up: ## Start or update the stack on several machines; on a manager of a Do
 swarm-down: ## Remove it there.
 	@scripts/swarm.sh down
 
-faults: .venv/dev.stamp ## Make every fault in a real stack, and write docs/operations/faults.md (half an hour).
+faults: .venv/dev.stamp ## Make every fault in a real stack, and write docs/operations/faults.md (a quarter of an hour).
 	$(PYTHON) -m tests.faults
 
 fuzz: .venv/fuzz.stamp ## Look for input that is not refused as it must be; installs Atheris (Linux on x86-64).

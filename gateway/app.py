@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from triptych.tracing import Tracing
+from triptych.watchdog import watched
 
 from . import __version__
 from .access import CLIENT_GONE, AccessLog
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[LifespanState]:
         async with (
+            watched(),
             open_runtime(settings, metrics, tracing) as runtime,
             open_desk(runtime, make_craft(runtime)) as desk,
         ):

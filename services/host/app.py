@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from triptych.tracing import Tracing
+from triptych.watchdog import watched
 
 from .body import read_object
 from .errors import ERRORS, render
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stages.start()
-        async with tracing.flushed():
+        async with watched(), tracing.flushed():
             yield
 
     app = FastAPI(

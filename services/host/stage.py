@@ -74,7 +74,7 @@ class Stage:
             self.handler = handler
         except BaseException as error:  # even SystemExit
             logger.exception("the handler could not be loaded")
-            self.may_load_yet = isinstance(error, OSError) or getattr(error, "temporary", False)
+            self.may_load_yet = isinstance(error, OSError | MemoryError) or getattr(error, "temporary", False)
             self.readiness.failed(describe_fault(error))
 
     def ready(self) -> dict[str, Any]:

@@ -171,9 +171,13 @@ def _make_room(file: HubFile, partial: Path, size: int | None) -> None:
     missing = (size or 0) - there - shutil.disk_usage(partial.parent).free
     if missing > 0:
         raise DownloadError(
-            f"{file} has {(size or 0) / MEGABYTE:.0f} MB, for which {weights_dir()} lacks "
-            f"{missing / MEGABYTE:.0f} MB: make room there, or set WEIGHTS_DIR"
+            f"{file} has {_said(size or 0)}, for which {weights_dir()} lacks {_said(missing)}: "
+            "make room there, or set WEIGHTS_DIR"
         )
+
+
+def _said(size: float) -> str:
+    return f"{size / MEGABYTE:.0f} MB" if size >= MEGABYTE else f"{size:.0f} bytes"
 
 
 def _transfer(file: HubFile, metadata: Any, partial: Path, report: Report) -> None:

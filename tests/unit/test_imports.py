@@ -12,7 +12,7 @@ SERVICES = ROOT / "services"
 STAGES = ("text_encoder", "diffusion", "inpainting", "decoder", "all_in_one")
 WEB = {"fastapi", "starlette", "uvicorn", "httpx"}
 MODELS = {"keras", "keras_cv", "tensorflow", "huggingface_hub"}
-WIRES = {"triptych.wire", "triptych.remote_vae", "triptych.patience"}
+WIRES = {"triptych.wire", "triptych.remote_vae", "triptych.patience", "triptych.watchdog"}
 """What travels between processes, and how long both sides wait for it."""
 FOLLOWED = {"triptych.tracing", "triptych.log_lines", "triptych.telemetry"}
 """By what a request is followed from one to the next. Both sides share these modules and no others."""
@@ -81,6 +81,7 @@ def test_bundles_and_deployments_know_of_the_library_what_the_environment_says_a
         ("wire", {"numpy", "safetensors"}),
         ("remote_vae", {"numpy", "ml_dtypes", "PIL"}),
         ("patience", set()),
+        ("watchdog", set()),
     ],
 )
 def test_a_wire_needs_arrays_and_file_formats_alone(module: str, needs: set[str]) -> None:

@@ -47,7 +47,7 @@ def test_a_decoder_that_does_not_announce_that_it_encodes_is_not_asked_to(
     body = np.zeros((1, 3, 64, 64), np.float32).tobytes()
     answer = fresh_gateway.post("/v1/remote/encode", params=parameters, content=body)
     assert (answer.status_code, answer.json()["error"]["type"]) == (503, "StageUnavailable")
-    assert "Set DECODER_URL to a decoder stage of this project" in answer.json()["error"]["message"]
+    assert "Set DECODER_URL to the decoder stage of this project" in answer.json()["error"]["message"]
     assert fakes["decoder"].requests == []
 
 

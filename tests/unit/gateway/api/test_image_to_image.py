@@ -116,7 +116,7 @@ def test_a_stage_that_cannot_is_told_with_what_to_do(
     error = refused(able, image=text_of(noise(64, 64)))
     assert (error["status"], error["type"], error["stage"]) == (503, "StageUnavailable", lacking)
     assert f"does not announce that it {said}" in error["message"]
-    assert f"Set {lacking.upper()}_URL to a {lacking} stage of this project" in error["message"]
+    assert f"Set {lacking.upper()}_URL to the {lacking} stage of this project" in error["message"]
     assert all(fake.requests == [] for fake in fakes.values())
 
 
