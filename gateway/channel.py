@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from . import codecs
+from . import __version__, codecs
 from .codecs import Body
 from .connections import Connections
 from .events import EventTooLong, Hear, is_stream, read_answer
@@ -69,17 +69,21 @@ class Channel:
         method, _, path = request.partition(" ")
         started = time.monotonic()
         try:
-            async with (
-                asyncio.timeout(question.seconds),
-                self._connections.to(question.ours).stream(
-                    method,
-                    self._address + path,
-                    content=body.content if body else None,
-                    headers={**self._headers(body), **(question.headers or {})},
-                ) as response,
-            ):
-                self._check_silence(request, started, response.status_code)
-                yield response
+            async with asyncio.timeout(question.seconds):
+                response = await self._connections.send(
+                    httpx.Request(
+                        method,
+                        self._address + path,
+                        content=body.content if body else None,
+                        headers={**self._headers(body), **(question.headers or {})},
+                    ),
+                    question.ours,
+                )
+                try:
+                    self._check_silence(request, started, response.status_code)
+                    yield response
+                finally:
+                    await response.aclose()
         except TimeoutError:
             raise self.faults.late(request, question.seconds, question.todo) from None
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -105,7 +109,11 @@ class Channel:
             raise self.faults.cut(request, seconds, how or f"answered {status}")
 
     def _headers(self, body: Body | None) -> dict[str, str]:
-        headers = {"Accept": body.accept if body else codecs.ANYTHING, "Accept-Encoding": "identity"}
+        headers = {
+            "Accept": body.accept if body else codecs.ANYTHING,
+            "Accept-Encoding": "identity",
+            "User-Agent": f"triptych/{__version__}",
+        }
         if body is not None:
             headers["Content-Type"] = body.content_type
         if self._host is not None:

@@ -3,6 +3,8 @@
 import socket
 import ssl
 import urllib.request
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Self
 
 import httpx
@@ -19,17 +21,25 @@ is there; where it does not answer, the call fails then and not after STAGE_TIME
 """
 
 
+TIMEOUT = {"timeout": httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()}
+
+Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
+Pool = httpx.AsyncClient | httpx.AsyncHTTPTransport
+
+
 class Connections:
     """Two pools. Redirects are never followed: they would carry a stage's token to another host."""
 
     def __init__(self) -> None:
         # Reading the certificates takes longer than everything else here: once for both.
         certificates = httpx.create_ssl_context()
-        self._own, self._other = _client(OWN_SECONDS, certificates), _client(OTHER_SECONDS, certificates)
+        self._own, self._other = _pool(OWN_SECONDS, certificates), _pool(OTHER_SECONDS, certificates)
 
-    def to(self, ours: bool) -> httpx.AsyncClient:
-        """The pool for a server of ours, or for any other."""
-        return self._own if ours else self._other
+    async def send(self, request: httpx.Request, ours: bool) -> httpx.Response:
+        """The response of a server of ours, or of any other, its body unread; to be closed by the caller.
+        Raises httpx.HTTPError."""
+        request.extensions = {**request.extensions, **TIMEOUT}
+        return await _sender(self._own if ours else self._other)(request)
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,17 +49,18 @@ class Connections:
         await self._other.aclose()
 
 
-def _client(idle_seconds: float, certificates: ssl.SSLContext) -> httpx.AsyncClient:
+def _pool(idle_seconds: float, certificates: ssl.SSLContext) -> Pool:
+    """A transport, without the client around it: cookies, redirects and authentication that no stage has take
+    a fifth of a call's time. Where the environment names a proxy, only a client asks it."""
     limits = httpx.Limits(keepalive_expiry=idle_seconds)
-    # With a transport of our own httpx would not ask the environment for a proxy; one that is there is asked.
-    proxied = {"http", "https", "all"} & set(urllib.request.getproxies())
-    own = httpx.AsyncHTTPTransport(verify=certificates, limits=limits, socket_options=_noticing_loss())
-    return httpx.AsyncClient(
-        transport=None if proxied else own,
-        verify=certificates,
-        limits=limits,
-        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-        follow_redirects=False,
+    if {"http", "https", "all"} & set(urllib.request.getproxies()):
+        return httpx.AsyncClient(verify=certificates, limits=limits, follow_redirects=False)
+    return httpx.AsyncHTTPTransport(verify=certificates, limits=limits, socket_options=_noticing_loss())
+
+
+def _sender(pool: Pool) -> Send:
+    return (
+        partial(pool.send, stream=True) if isinstance(pool, httpx.AsyncClient) else pool.handle_async_request
     )
 
 

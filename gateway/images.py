@@ -22,8 +22,9 @@ from .errors import InvalidRequest
 FORMATS = ("PNG", "JPEG", "WEBP")
 MEDIA_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 LOSSY_QUALITY = 95
-PNG_LEVEL = 4
-"""Half the time of zlib's own 6, for files that are 3 % larger."""
+PNG_OPTIONS = {"compress_level": 1, "compress_type": 3}
+"""zlib's strategy of run lengths: about a third of the time of its default, for files 1 % (the built-in
+model's) to 11 % (a photograph) larger."""
 MAX_SIDE = 16_384
 OPAQUE = 255
 
@@ -161,7 +162,7 @@ def encode_picture(
     file = io.BytesIO()
     if output_format == "png":
         chunks = _text_chunks(text)
-        image.save(file, "PNG", pnginfo=chunks, icc_profile=picture.profile, compress_level=PNG_LEVEL)
+        image.save(file, "PNG", pnginfo=chunks, icc_profile=picture.profile, **PNG_OPTIONS)
     elif output_format == "webp":
         image.save(file, "WEBP", quality=quality, icc_profile=picture.profile)
     else:

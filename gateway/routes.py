@@ -135,22 +135,39 @@ class Route:
 
     async def _try(self, ask: Callable[[Replica], Awaitable[Result]]) -> Result:
         """What a replica makes of it; the last error where none does."""
-        retrying = AsyncRetrying(
-            stop=self._gives_up,
-            wait=self._pause,
-            retry=retry_if_exception(self._may_repeat),
-            reraise=True,
-        )
         tried: list[str] = []
         started, self._failed = time.monotonic(), {}
         try:
-            result: Result = await retrying(self._attempt, ask, tried)
+            try:
+                result = await self._attempt(ask, tried)
+            except GatewayError as error:
+                result = await self._try_again(ask, tried, error)
             self._waited += self._began - started
             return result
         except GatewayError as error:
             if len(tried) > 1:
                 error.message += f" It was tried {len(tried)} times: {', '.join(dict.fromkeys(tried))}."
             raise
+
+    async def _try_again(
+        self, ask: Callable[[Replica], Awaitable[Result]], tried: list[str], failure: GatewayError
+    ) -> Result:
+        """After a first attempt that failed; most do not, and are spared what repeating takes."""
+        failures = [failure]
+
+        async def attempt() -> Result:
+            if failures:
+                raise failures.pop()
+            return await self._attempt(ask, tried)
+
+        retrying = AsyncRetrying(
+            stop=self._gives_up,
+            wait=self._pause,
+            retry=retry_if_exception(self._may_repeat),
+            reraise=True,
+        )
+        result: Result = await retrying(attempt)
+        return result
 
     async def _attempt(self, ask: Callable[[Replica], Awaitable[Result]], tried: list[str]) -> Result:
         if tried:

@@ -20,7 +20,7 @@ from .facades import Stages, stage_of
 from .forms import asked_form, json_response, to_json
 from .gauges import add_gauges
 from .guard import Guard
-from .handler import TensorHandler, TicketHandler
+from .handler import gives_tensors, starts_tickets
 from .metrics import Metrics
 from .observer import Observer
 from .remote import remote_decode, remote_encode
@@ -132,10 +132,10 @@ async def predict(request: Request) -> Response:
     async with AsyncExitStack() as place:
         await place.enter_async_context(stage.enter())
         limits = settings.max_body_bytes, settings.body_timeout
-        data = await read_object(request, *limits, isinstance(handler, TensorHandler))
-        if isinstance(handler, TicketHandler):
+        data = await read_object(request, *limits, gives_tensors(handler))
+        if starts_tickets(handler):
             return await answer_by_ticket(request, stage, handler, data, form, place)
-        if form is not None and isinstance(handler, TensorHandler):
+        if form is not None and gives_tensors(handler):
             return await stage.answer(request, partial(handler.tensors, data), form.render)
         return await stage.answer(
             request, partial(handler, data), lambda value: json_response(to_json(value))

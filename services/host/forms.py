@@ -14,15 +14,15 @@ from starlette.responses import Response
 
 from triptych.wire import FLOATS, IMAGE_FORMAT, MEDIA_TYPE, TRAVELLING, Array, Tensors, encode_tensor, pack
 
-from .handler import Handler, TensorHandler, TicketHandler
+from .handler import Handler, gives_tensors, starts_tickets
 
 IMAGE = "image"
 JSON = "application/json"
 EVENTS = "text/event-stream"
 STREAMED = ["events", "job_id", "on_disconnect"]
 """The extras that the host has for a handler that starts requests."""
-PNG_LEVEL = 1
-"""Of 9: the others take several times as long for a few percent."""
+PNG_OPTIONS = {"compress_level": 1, "compress_type": 3}
+"""zlib's strategy of run lengths: the others take longer for a few percent."""
 
 Render = Callable[[Any], Response]
 
@@ -55,11 +55,11 @@ class Form:
 
 def announced(card: dict[str, Any], handler: Handler) -> dict[str, Any]:
     """The handler's card with what the host adds: forms beside the contract's JSON, and ways to follow."""
-    if isinstance(handler, TensorHandler):
+    if gives_tensors(handler):
         formats = list(IMAGE_FORMATS) if IMAGE in card.get("shapes", {}) else []
         wire = {"content_types": [JSON, MEDIA_TYPE], "dtypes": list(TRAVELLING), "image_formats": formats}
         card = {**card, "wire": wire}
-    if isinstance(handler, TicketHandler):
+    if starts_tickets(handler):
         card = {**card, "extras": [*card.get("extras", []), *STREAMED]}
     return card
 
@@ -70,7 +70,7 @@ def asked_form(accept: str, handler: Handler) -> Form | None:
     Raises HTTPException 406 for a dtype or an image format that there is not, and for events of a handler
     that has none, unless `Accept` names something else too.
     """
-    known = {MEDIA_TYPE: isinstance(handler, TensorHandler), EVENTS: isinstance(handler, TicketHandler)}
+    known = {MEDIA_TYPE: gives_tensors(handler), EVENTS: starts_tickets(handler)}
     entries = [[part.strip().lower() for part in entry.split(";")] for entry in accept.split(",")]
     for name, *parameters in entries:
         if known.get(name):
@@ -122,7 +122,7 @@ def _file(pixels: Array, save: Callable[[Image.Image, io.BytesIO], None]) -> byt
 
 
 def _save_png(image: Image.Image, file: io.BytesIO) -> None:
-    image.save(file, "PNG", compress_level=PNG_LEVEL)
+    image.save(file, "PNG", **PNG_OPTIONS)
 
 
 def _save_webp(image: Image.Image, file: io.BytesIO) -> None:

@@ -5,7 +5,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,20 @@ class CompilingHandler(Protocol):
 
     def programs(self) -> tuple[int, int]:
         """How many are warm, of how many; for any thread."""
+
+
+# `isinstance` with a protocol looks through its methods every time, which took a fifth of the time of a small
+# request; `issubclass` remembers what it found.
+
+
+def gives_tensors(handler: Handler) -> TypeGuard[TensorHandler]:
+    """Whether the handler is a TensorHandler."""
+    return issubclass(type(handler), TensorHandler)
+
+
+def starts_tickets(handler: Handler) -> TypeGuard[TicketHandler]:
+    """Whether the handler is a TicketHandler."""
+    return issubclass(type(handler), TicketHandler)
 
 
 def load_handler(folder: Path, report: Report, beside: Handler | None = None) -> Handler:

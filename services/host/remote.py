@@ -13,7 +13,7 @@ from triptych.wire import Array, Tensors
 
 from .body import read_bytes
 from .facades import stage_of
-from .handler import TensorHandler
+from .handler import TensorHandler, gives_tensors
 from .stage import Stage
 
 TASK = "task"
@@ -46,7 +46,7 @@ async def remote_encode(request: Request) -> Response:
 def _vae(request: Request) -> tuple[Stage, TensorHandler]:
     stage = stage_of(request)
     handler = stage.warm_handler()
-    if not isinstance(handler, TensorHandler) or TASK not in (stage.info or {}).get("extras", []):
+    if not gives_tensors(handler) or TASK not in (stage.info or {}).get("extras", []):
         raise HTTPException(404)
     return stage, handler
 

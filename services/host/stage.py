@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from .door import RETRY_AFTER, Door
 from .forms import Render, announced, to_json
-from .handler import CompilingHandler, Handler, TicketHandler, load_handler
+from .handler import CompilingHandler, Handler, load_handler, starts_tickets
 from .jobs import Jobs
 from .metrics import Metrics, looked_up
 from .presence import unless_gone
@@ -108,7 +108,7 @@ class Stage:
 
     def enter(self) -> AbstractAsyncContextManager[None]:
         """Be inside for the length of the block; HTTPException 429 if there is no place."""
-        if isinstance(self.handler, TicketHandler):
+        if self.handler is not None and starts_tickets(self.handler):
             return self.shared.door.enter(self.handler.seconds_of_work)
         return self.shared.door.enter()
 

@@ -2,6 +2,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,12 +25,20 @@ def url() -> Iterator[str]:
         yield url
 
 
+async def got(connections: Connections, url: str, ours: bool) -> str:
+    response = await connections.send(httpx.Request("GET", url), ours)
+    try:
+        return (await response.aread()).decode()
+    finally:
+        await response.aclose()
+
+
 def ports(url: str, ours: bool, pause: float) -> tuple[str, str]:
     async def asked() -> tuple[str, str]:
         async with Connections() as connections:
-            first = await connections.to(ours).get(url)
+            first = await got(connections, url, ours)
             await asyncio.sleep(pause)
-            return first.text, (await connections.to(ours).get(url)).text
+            return first, await got(connections, url, ours)
 
     return asyncio.run(asked())
 
@@ -51,9 +60,12 @@ def option(url: str, level: int, name: int) -> int:
     """Of the socket of a connection to one of our servers."""
 
     async def asked() -> int:
-        async with Connections() as connections, connections.to(True).stream("GET", url) as response:
+        async with Connections() as connections:
+            response = await connections.send(httpx.Request("GET", url), True)
             connection: socket.socket = response.extensions["network_stream"].get_extra_info("socket")
-            return connection.getsockopt(level, name)
+            found = connection.getsockopt(level, name)
+            await response.aclose()
+            return found
 
     return asyncio.run(asked())
 
@@ -74,6 +86,8 @@ def test_a_proxy_of_the_environment_is_used(url: str, monkeypatch: pytest.Monkey
 
     async def asked() -> int:
         async with Connections() as connections:
-            return (await connections.to(True).get("http://elsewhere.example/")).status_code
+            response = await connections.send(httpx.Request("GET", "http://elsewhere.example/"), True)
+            await response.aclose()
+            return response.status_code
 
     assert asyncio.run(asked()) == 404  # so says what stands for the proxy: it knows no such address
