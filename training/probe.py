@@ -210,7 +210,8 @@ class Probe(NamedTuple):
         """The objects (n,) that it sees in the 64×64 pixels around a place (y, x) of such images."""
         top, left = (round(min(max(place - HALF / 2, 0), SIDE - HALF)) for place in centre)
         part = images[:, top : top + HALF, left : left + HALF]
-        return _logits(self.objects, part)["concept"].argmax(1)
+        found: np.ndarray = _logits(self.objects, part)["concept"].argmax(1)
+        return found
 
 
 def _logits(model: keras.Model, images: np.ndarray) -> dict[str, np.ndarray]:
