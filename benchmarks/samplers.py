@@ -1,8 +1,8 @@
 """How often the built-in model's pictures show their prompts, with each sampler, over calls of the UNet.
 
 `python -m benchmarks.samplers` paints the prompts of `training.evaluate`, pairs that were never trained, with
-every sampler, judges them with its probe (which `python -m training data`, `… probe` and `… style-probe` make), and
-writes a table, a plot and a JSON into this folder. Stopped, it goes on where it was.
+every sampler, judges them with its probe (which `python -m training data`, `… probe` and `… style-probe`
+make), and writes a table, a plot and a JSON into this folder. Stopped, it goes on where it was.
 """
 
 import argparse
