@@ -1,9 +1,8 @@
 """What each way to spare the UNet work costs in adherence to the prompt.
 
 `python -m benchmarks.less_work` paints the prompts of `training.evaluate` through the engine, with each of
-its options and with all together, judges the pictures with its probe (which `python -m training data`,
-`… probe` and `… style-probe` make), and writes a table and a JSON into this folder. Stopped, it goes on where
-it was.
+its options and with all together, judges the pictures with its probe (which `python -m training data` and
+`… probe` make), and writes a table and a JSON into this folder. Stopped, it goes on where it was.
 """
 
 import argparse
@@ -64,14 +63,13 @@ def trial(way: str, options: argparse.Namespace) -> Trial:
 
 def measure(report: Report, fields: Mapping[str, Any], pictures: int) -> None:
     """Paint the prompts, count the rows that the UNet was called for, and judge the pictures."""
-    from training import evaluate
+    from training import evaluate, probe
     from training.captions import plain_caption
-    from training.probe import Probe
     from triptych.decode import LatentDecoder
     from triptych.variants import VARIANTS
     from triptych.weights import unreported
 
-    eye = Probe.trained()
+    eye = probe.trained()
     painter = Painter()
     report.mark("ready")
     chosen = evaluate.subjects(held=True, count=pictures)

@@ -1,8 +1,8 @@
 """How often the built-in model's pictures show their prompts, with each sampler, over calls of the UNet.
 
 `python -m benchmarks.samplers` paints the prompts of `training.evaluate`, pairs that were never trained, with
-every sampler, judges them with its probe (which `python -m training data`, `… probe` and `… style-probe`
-make), and writes a table, a plot and a JSON into this folder. Stopped, it goes on where it was.
+every sampler, judges them with its probe (which `python -m training data` and `… probe` make), and writes a
+table, a plot and a JSON into this folder. Stopped, it goes on where it was.
 """
 
 import argparse
@@ -70,12 +70,11 @@ def trial_name(sampler: str, schedule: str) -> str:
 
 def measure(report: Report, sampler: str, schedule: str, calls: list[int], pictures: int) -> None:
     """Paint the same prompts from the same noise with each number of calls, and judge the pictures."""
-    from training import evaluate
+    from training import evaluate, probe
     from training.captions import plain_caption
     from training.export import shipped
-    from training.probe import Probe
 
-    painter, eye = shipped(), Probe.trained()
+    painter, eye = shipped(), probe.trained()
     report.mark("ready")
     chosen = evaluate.subjects(held=True, count=pictures)
     prompts = [plain_caption(subject) for subject in chosen]

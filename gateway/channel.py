@@ -37,6 +37,7 @@ class Channel:
 
     def __init__(self, place: Place, ip: str | None, connections: Connections, limits: CallLimits) -> None:
         self._address = at_address(place.url, ip) if ip else place.url
+        self._parsed = httpx.URL(self._address)
         self.url = without_userinfo(self._address)
         self.faults = Faults(place, self.url)
         self._host = urlsplit(without_userinfo(place.url)).netloc if ip else None
@@ -73,7 +74,7 @@ class Channel:
                 response = await self._connections.send(
                     httpx.Request(
                         method,
-                        self._address + path,
+                        self._address + path if path else self._parsed,
                         content=body.content if body else None,
                         headers={**self._headers(body), **(question.headers or {})},
                     ),

@@ -67,6 +67,10 @@ class Body:
 class Answer(Protocol):
     """A stage's answer. Both methods raise InvalidField for what is not there or not as it must be."""
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether all of it is there as it is, and nothing is to be decoded."""
+
     def tensor(self, name: str, dtype: npt.DTypeLike, shape: Shape | None) -> Array:
         """The tensor of this name, flat where neither its shape is known nor the answer says it."""
 
@@ -112,6 +116,8 @@ def decode(content_type: str, body: bytes) -> Answer:
 class ContractAnswer:
     """A JSON value by the stage contract."""
 
+    is_raw = False
+
     def __init__(self, value: Any) -> None:
         self._value = value
 
@@ -139,6 +145,10 @@ class TensorAnswer:
     def __init__(self, tensors: Tensors, metadata: Mapping[str, str]) -> None:
         self._tensors = tensors
         self._image_format = metadata.get(IMAGE_FORMAT)
+
+    @property
+    def is_raw(self) -> bool:
+        return self._image_format is None
 
     def tensor(self, name: str, dtype: npt.DTypeLike, shape: Shape | None) -> Array:
         array = self._named(name)

@@ -200,15 +200,16 @@ class Run:
 
     def _tensor(self, stage: str, answer: Answer, name: str, batch: int) -> Array:
         """A float32 tensor of the answer, flat where no stage announces its shape."""
-        shape, likely = self._shape(stage, name), self._likely_shape(answer, name, batch)
+        shape = self._shape(stage, name)
         try:
             tensor = answer.tensor(name, np.float32, shape and (batch, *shape))
         except InvalidField as error:
+            likely = self._likely_shape(answer, name, batch)
             seemingly = f" (shape {list(likely)})" if likely else ""
             raise self._unusable(
                 stage, f"answered a {name}{seemingly} that cannot be used: {error}"
             ) from None
-        if shape is None and likely:
+        if shape is None and (likely := self._likely_shape(answer, name, batch)):
             self._routes[stage].learn(name, likely)
         return tensor
 
@@ -231,12 +232,19 @@ class Run:
     async def _images(self, stage: str, answer: Answer) -> list[Pixels]:
         """uint8 (height, width, 3) each; a square is supposed where no size is known."""
         try:
-            images = list(await asyncio.to_thread(answer.images, self._request.num_images, self.plan.size))
+            images = await self._read_images(answer)
         except InvalidField as error:
             raise self._unusable(stage, f"answered images that cannot be used: {error}") from None
         if self.plan.chosen_size is None:
             self._routes[stage].learn("image", images[0].shape)
         return images
+
+    async def _read_images(self, answer: Answer) -> list[Pixels]:
+        """A thread of its own for what has to be decoded."""
+        asked = self._request.num_images, self.plan.size
+        return list(
+            answer.images(*asked) if answer.is_raw else await asyncio.to_thread(answer.images, *asked)
+        )
 
     def _unusable(self, stage: str, what: str) -> StageFailed:
         todo = f"Check that {stage.upper()}_URL is the {stage} stage of the same model as the others"

@@ -45,17 +45,10 @@ def _export(minutes: float | None) -> None:
 
 
 def _probe(minutes: float | None) -> None:
-    from training.probe import OBJECT_EYE
+    from training import probe
     from training.scale import SCALE
 
-    OBJECT_EYE.train(minutes or SCALE.probe_minutes)
-
-
-def _style_probe(minutes: float | None) -> None:
-    from training.probe import STYLE_EYE
-    from training.scale import SCALE
-
-    STYLE_EYE.train(minutes or SCALE.style_probe_minutes)
+    probe.train(minutes or SCALE.probe_minutes)
 
 
 def _evaluate(minutes: float | None) -> None:
@@ -83,7 +76,6 @@ STAGES: dict[str, Stage] = {
     "diffusion": _diffusion,
     "export": _export,
     "probe": _probe,
-    "style-probe": _style_probe,
     "evaluate": _evaluate,
     "samples": _samples,
     "preview": _preview,

@@ -6,14 +6,17 @@ import json
 import random
 from collections.abc import Callable, Iterable
 
+import keras
 import numpy as np
 
+from training import probe
 from training.captions import plain_caption
 from training.concepts import BACKGROUNDS, COLOURS, CONCEPTS, HUES, RELATIONS, STYLES
 from training.export import shipped
 from training.layouts import CENTRES, layouts
+from training.nearest import nearest_style
 from training.paths import RUNS
-from training.probe import Probe, labels_of
+from training.probe import labels_of
 from training.render import Artwork, pictures
 from training.sampling import Painter
 from training.sprites import atlas, recolourable
@@ -70,10 +73,22 @@ def _held_out_styles(rng: random.Random) -> Subject | None:
     return subject if held else None
 
 
+def _known_styles(rng: random.Random) -> Subject | None:
+    """An object that was shown in this style, and never on this background."""
+    concept, background, style = rng.choice(CONCEPTS), rng.choice(BACKGROUNDS), rng.choice(list(STYLES))
+    known = not held_out_style(concept, style)
+    return (
+        Subject((Thing(concept),), background, style)
+        if known and held_out_background(concept, background)
+        else None
+    )
+
+
 SUITES: dict[str, Callable[[random.Random], Subject | None]] = {
     "object colours": _held_out_colours,
     "pairs": _held_out_pairs,
     "styles": _held_out_styles,
+    "known styles": _known_styles,
 }
 """More that is measured, each drawn until there are enough: a subject, or None where it doesn't fit."""
 
@@ -91,7 +106,7 @@ def suite(name: str, count: int = COUNT) -> list[Subject]:
 
 def measure(scales: Iterable[float] = SCALES, count: int = COUNT) -> dict[str, Scores]:
     """Measure the shipped file, and write the results to a JSON file after each part."""
-    painter, eye = shipped(), Probe.trained()
+    painter, eye = shipped(), probe.trained()
     results: dict[str, Scores] = {}
 
     def note(name: str, found: Scores) -> None:
@@ -116,13 +131,13 @@ def composed(chosen: list[Subject]) -> np.ndarray:
     return pictures(Artwork.load(), layouts(chosen, atlas()[1], random.Random(7)))
 
 
-def _painted(painter: Painter, eye: Probe, chosen: list[Subject], guidance: float) -> Scores:
+def _painted(painter: Painter, eye: keras.Model, chosen: list[Subject], guidance: float) -> Scores:
     say_style = any(subject.style != chosen[0].style for subject in chosen)
     prompts = [plain_caption(subject, say_style) for subject in chosen]
     return scores(eye, painter.paint(prompts, guidance, STEPS), chosen)
 
 
-def autoencoder_scores(painter: Painter, eye: Probe, chosen: list[Subject]) -> dict[str, Scores]:
+def autoencoder_scores(painter: Painter, eye: keras.Model, chosen: list[Subject]) -> dict[str, Scores]:
     """The probe on real pictures and on the autoencoder's, which also have their PSNR in dB."""
     real = composed(chosen)
     rebuilt = painter.codec.decode(painter.codec.encode(real))
@@ -132,15 +147,16 @@ def autoencoder_scores(painter: Painter, eye: Probe, chosen: list[Subject]) -> d
     return results
 
 
-def scores(eye: Probe, images: np.ndarray, chosen: list[Subject]) -> Scores:
+def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Scores:
     """Shares of pictures that show the object, plain background, scene, object colour and style asked for.
 
     `relation` is the share of pairs of which both objects are seen, each in its half. `all` is the share
-    that shows all of it. `shuffled` compares objects with those of other prompts: what guessing would give.
+    that shows all of it. The style is that of the nearest artwork (`nearest`). `shuffled` compares objects
+    with those of other prompts: what guessing would give.
     """
     pairs = np.array([len(subject.things) == 2 for subject in chosen])
     labels = np.array([labels_of(subject) for subject in chosen])
-    found = eye.guesses(images)
+    found = probe.guesses(eye, images)
     right = found == labels
     plain = np.array([subject.background in COLOURS for subject in chosen])
     flat = np.array([nearest_colour(image) == s.background for image, s in zip(images, chosen, strict=True)])
@@ -151,7 +167,14 @@ def scores(eye: Probe, images: np.ndarray, chosen: list[Subject]) -> Scores:
         "background": flat[plain],
         "scene": right[~plain & ~pairs, 1],
         "colour": right[~uncoloured & ~pairs, 2],
-        "style": right[~pairs, 3],
+        "style": np.array(
+            [
+                nearest_style(image, subject.things[0]) == subject.style
+                for image, subject in zip(images, chosen, strict=True)
+                if len(subject.things) == 1
+            ],
+            bool,
+        ),
         "relation": _related(eye, images[pairs], [s for s in chosen if s.relation]),
         "all": (right[:, 0] & np.where(plain, flat, right[:, 1]) & (uncoloured | right[:, 2]))[~pairs],
         "shuffled": (found[:, 0] == labels[others, 0])[~pairs],
@@ -159,12 +182,12 @@ def scores(eye: Probe, images: np.ndarray, chosen: list[Subject]) -> Scores:
     return {name: round(float(part.mean()), 4) for name, part in parts.items() if len(part)}
 
 
-def _related(eye: Probe, images: np.ndarray, chosen: list[Subject]) -> np.ndarray:
+def _related(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> np.ndarray:
     """Of each pair, whether both objects are seen in their halves."""
     seen = np.ones(len(chosen), bool)
     for i, subject in enumerate(chosen):
         for thing, centre in zip(subject.things, CENTRES[subject.relation or ""], strict=True):
-            (found,) = eye.concepts_around(images[i : i + 1], centre)
+            found = probe.guesses_around(eye, images[i : i + 1], centre)[0, 0]
             seen[i] &= found == CONCEPTS.index(thing.concept)
     return seen
 

@@ -17,7 +17,6 @@ class Scale(NamedTuple):
     vae_minutes: float
     diffusion_minutes: float
     probe_minutes: float
-    style_probe_minutes: float
 
 
 ACCELERATOR = Scale(
@@ -28,7 +27,6 @@ ACCELERATOR = Scale(
     vae_minutes=3.3,
     diffusion_minutes=5.6,
     probe_minutes=1.0,
-    style_probe_minutes=1.0,
 )
 PROCESSOR = Scale(
     vae_batch=16,
@@ -38,6 +36,5 @@ PROCESSOR = Scale(
     vae_minutes=240.0,
     diffusion_minutes=900.0,
     probe_minutes=120.0,
-    style_probe_minutes=25.0,
 )
 SCALE = PROCESSOR if jax.default_backend() == "cpu" else ACCELERATOR

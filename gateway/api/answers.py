@@ -4,7 +4,6 @@ import base64
 import json
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 
 from ..errors import NotAcceptable
 from ..images import MEDIA_TYPES, encode_picture
@@ -90,7 +89,8 @@ def _json(
         warnings=result.warnings,
         seconds=result.seconds,
     )
-    return JSONResponse(answer.model_dump(), headers={"Server-Timing": _server_timing(result)})
+    headers = {"Server-Timing": _server_timing(result)}
+    return Response(answer.model_dump_json(), media_type=JSON, headers=headers)
 
 
 def evidence_headers(result: GenerateResult) -> dict[str, str]:
