@@ -13,14 +13,14 @@ THING = Thing(CONCEPTS[0])
 
 
 def drawn(style: str) -> Image.Image:
-    """The same disc: shaded, flat, or with an outline."""
+    """The same disc with a hole: shaded, flat, or with outlines. None of them is a part of another."""
     image = Image.new("RGBA", (SIDE, SIDE))
     draw = ImageDraw.Draw(image)
-    draw.ellipse((8, 8, 120, 120), fill=(200, 40, 40, 255))
+    outline = (0, 0, 0, 255) if style == "cartoon" else None
+    draw.ellipse((8, 8, 120, 120), fill=(200, 40, 40, 255), outline=outline, width=8)
+    draw.ellipse((44, 44, 84, 84), fill=(240, 240, 240, 255), outline=outline, width=8)
     if style == "3d":
-        draw.ellipse((30, 20, 70, 60), fill=(250, 150, 150, 255))
-    elif style == "cartoon":
-        draw.ellipse((8, 8, 120, 120), outline=(0, 0, 0, 255), width=8)
+        draw.ellipse((20, 24, 50, 54), fill=(250, 150, 150, 255))
     return image
 
 
