@@ -7,6 +7,7 @@ of how much.
 import base64
 import binascii
 import io
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from .errors import InvalidRequest
 FORMATS = ("PNG", "JPEG", "WEBP")
 MEDIA_TYPES = {"png": "image/png", "webp": "image/webp", "jpeg": "image/jpeg"}
 LOSSY_QUALITY = 95
-PNG_OPTIONS = {"compress_level": 1, "compress_type": 3}
+PNG_OPTIONS = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """zlib's strategy of run lengths: about a third of the time of its default, for files 1 % (the built-in
 model's) to 11 % (a photograph) larger."""
 MAX_SIDE = 16_384

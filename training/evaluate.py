@@ -76,12 +76,8 @@ def _held_out_styles(rng: random.Random) -> Subject | None:
 def _known_styles(rng: random.Random) -> Subject | None:
     """An object that was shown in this style, and never on this background."""
     concept, background, style = rng.choice(CONCEPTS), rng.choice(BACKGROUNDS), rng.choice(list(STYLES))
-    known = not held_out_style(concept, style)
-    return (
-        Subject((Thing(concept),), background, style)
-        if known and held_out_background(concept, background)
-        else None
-    )
+    fits = held_out_background(concept, background) and not held_out_style(concept, style)
+    return Subject((Thing(concept),), background, style) if fits else None
 
 
 SUITES: dict[str, Callable[[random.Random], Subject | None]] = {
@@ -151,8 +147,9 @@ def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Score
     """Shares of pictures that show the object, plain background, scene, object colour and style asked for.
 
     `relation` is the share of pairs of which both objects are seen, each in its half. `all` is the share
-    that shows all of it. The style is that of the nearest artwork (`nearest`). `shuffled` compares objects
-    with those of other prompts: what guessing would give.
+    that shows all of it. `style` is that of the nearest artwork (`nearest`), `look` the one that the probe
+    sees, which knows of no object's artwork. `shuffled` compares objects with those of other prompts: what
+    guessing would give.
     """
     pairs = np.array([len(subject.things) == 2 for subject in chosen])
     labels = np.array([labels_of(subject) for subject in chosen])
@@ -167,19 +164,19 @@ def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Score
         "background": flat[plain],
         "scene": right[~plain & ~pairs, 1],
         "colour": right[~uncoloured & ~pairs, 2],
-        "style": np.array(
-            [
-                nearest_style(image, subject.things[0]) == subject.style
-                for image, subject in zip(images, chosen, strict=True)
-                if len(subject.things) == 1
-            ],
-            bool,
-        ),
+        "style": _in_style(images[~pairs], [s for s in chosen if len(s.things) == 1]),
+        "look": right[~pairs, 3],
         "relation": _related(eye, images[pairs], [s for s in chosen if s.relation]),
         "all": (right[:, 0] & np.where(plain, flat, right[:, 1]) & (uncoloured | right[:, 2]))[~pairs],
         "shuffled": (found[:, 0] == labels[others, 0])[~pairs],
     }
     return {name: round(float(part.mean()), 4) for name, part in parts.items() if len(part)}
+
+
+def _in_style(images: np.ndarray, chosen: list[Subject]) -> np.ndarray:
+    """Of each single object, whether it is nearest to the artwork of the style asked for."""
+    drawn = [nearest_style(image, s.things[0]) == s.style for image, s in zip(images, chosen, strict=True)]
+    return np.array(drawn, bool)
 
 
 def _related(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> np.ndarray:

@@ -3,6 +3,7 @@ at once or at the end of a stream of events."""
 
 import io
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 STREAMED = ["events", "job_id", "on_disconnect"]
 """The extras that the host has for a handler that starts requests."""
-PNG_OPTIONS = {"compress_level": 1, "compress_type": 3}
+PNG_OPTIONS = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """zlib's strategy of run lengths: the others take longer for a few percent."""
 
 Render = Callable[[Any], Response]

@@ -1,6 +1,7 @@
 """The application as a whole."""
 
 import re
+import threading
 from typing import Any
 
 import httpx
@@ -84,3 +85,13 @@ def test_two_gateways_in_one_process_share_nothing(start_gateway: StartGateway, 
     assert 'route="/v1/txt2img"' not in other.get("/metrics").text
     assert len(one.get("/v1/stages").json()) == 4
     assert len(other.get("/v1/stages").json()) == 3
+
+
+def test_a_gateway_is_watched_whether_its_event_loop_stands_still(start_gateway: StartGateway) -> None:
+    before = watchdogs()
+    start_gateway()
+    assert watchdogs() - before
+
+
+def watchdogs() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "watchdog"}

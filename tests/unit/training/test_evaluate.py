@@ -38,6 +38,12 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     return labels
 
 
+def test_the_style_is_that_of_the_nearest_artwork(seen: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert evaluate.scores(None, pictures(), SUBJECTS)["style"] == 1
+    monkeypatch.setattr(evaluate, "nearest_style", lambda image, thing: "cartoon")
+    assert evaluate.scores(None, pictures(), SUBJECTS)["style"] == 0
+
+
 @pytest.mark.parametrize(
     ("picture", "label", "part"),
     [(0, 0, "concept"), (1, 0, "concept"), (1, 2, "colour"), (2, 1, "scene")],
