@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -124,3 +125,8 @@ def _seconds_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, 
             pass
         time.sleep(0.05)
     raise AssertionError(f"{url} did not become ready; its log ends with:\n{log.read_text()[-3000:]}")
+
+
+def watchdogs() -> set[threading.Thread]:
+    """Of the servers that run in this process (`triptych.watchdog`)."""
+    return {thread for thread in threading.enumerate() if thread.name == "watchdog"}

@@ -1,13 +1,13 @@
 """The application as a whole."""
 
 import re
-import threading
 from typing import Any
 
 import httpx
 import pytest
 
 from gateway.api.rendering import SHAPES
+from tests.running import watchdogs
 from tests.unit.gateway.conftest import Fakes, StartGateway
 
 
@@ -91,7 +91,3 @@ def test_a_gateway_is_watched_whether_its_event_loop_stands_still(start_gateway:
     before = watchdogs()
     start_gateway()
     assert watchdogs() - before
-
-
-def watchdogs() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "watchdog"}

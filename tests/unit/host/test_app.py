@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.running import watchdogs
+
 from .conftest import Bench, Serve, is_in, metric, raw_post, timing, wait_until
 
 GATED = """
@@ -287,46 +289,25 @@ def test_an_answer_announces_what_it_took_and_how_many_others_there_are(serve: S
     assert timing(answers[1])["queue"] > 0
 
 
-def test_memory_that_is_full_while_a_handler_loads_may_pass(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("host.facades.RETRY_SECONDS", 0.2)
-    room = tmp_path / "room"
-    source = f"""
-        import os
-
-        class EndpointHandler:
-            def __init__(self, path=""):
-                if not os.path.exists({str(room)!r}):
-                    raise MemoryError
-
-            def __call__(self, data):
-                return "made"
-    """
-    client = serve(source, until="failed")
-    room.touch()
-    wait_until(lambda: is_in(client, "warm"))
-
-
 def test_a_stage_is_watched_whether_its_event_loop_stands_still(serve: Serve) -> None:
     before = watchdogs()
     serve()
     assert watchdogs() - before
 
 
-def watchdogs() -> set[threading.Thread]:
-    return {thread for thread in threading.enumerate() if thread.name == "watchdog"}
-
-
+@pytest.mark.parametrize("lacking", ["OSError", "MemoryError"])
 def test_a_handler_that_lacks_what_may_come_is_loaded_once_it_is_there(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
     monkeypatch.setattr("host.facades.RETRY_SECONDS", 0.2)
     weights = tmp_path / "weights"
     source = f"""
+        import os
+
         class EndpointHandler:
             def __init__(self, path=""):
-                open({str(weights)!r}).close()
+                if not os.path.exists({str(weights)!r}):
+                    raise {lacking}("no weights, or no room for them")
 
             def __call__(self, data):
                 return "made"
