@@ -125,6 +125,8 @@ lock: .venv/dev.stamp ## Resolve requirements/*.in anew into hash-locked files.
 	compile charts --python-platform x86_64-manylinux_2_28 --override requirements/overrides-charts.txt; \
 	compile parity --universal --override requirements/overrides-parity.txt $(WITHOUT_KERAS_CV); \
 	compile benchmarks --universal --override requirements/overrides-parity.txt
+	$(COMPILE) --python-platform x86_64-manylinux_2_28 --override requirements/overrides-parity.txt \
+		--override requirements/overrides-optimum.txt requirements/optimum.in -o requirements/optimum.txt
 
 clean: ## Remove the virtual environment, caches and logs (make down first).
 	rm -rf .venv .run .mypy_cache .pytest_cache .ruff_cache tests/clients/js/node_modules

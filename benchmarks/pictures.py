@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from benchmarks import participants
 from benchmarks.child import Report
 from benchmarks.memory import PeakMemory
 from benchmarks.participants import IMAGE, KERAS_CV_PROPERTIES, Array
-from tests.running import ROOT
+from tests.running import BACKENDS
 
 Draw = Callable[[int], Array]
 
@@ -82,7 +83,8 @@ def _drawn_by(pipeline: Any) -> Draw:
 def open_triptych(report: Report, folder: str, precision: str, backends: Mapping[str, str]) -> Iterator[Draw]:
     """This project's stages, each on the backend given, and its gateway as processes, asked over HTTP.
 
-    Memory is that of the four processes together.
+    Every picture has a seed of its own, as the stages keep what they have made. Memory is that of the four
+    processes together.
     """
     from tests.running import running_gateway, running_stage
 
@@ -96,8 +98,9 @@ def open_triptych(report: Report, folder: str, precision: str, backends: Mapping
             pids.append(server.pid)
             report.mark(name)
         gateway = stack.enter_context(running_gateway(Path(logs) / "gateway", **urls))
+        seeds = count(SEED)
         with PeakMemory(*pids, gateway.pid) as peak:
-            yield lambda steps: _asked(gateway.url, steps)
+            yield lambda steps: _asked(gateway.url, steps, next(seeds))
         report.result(
             backends=dict(backends), memory={"resident": peak.resident, "anonymous": peak.anonymous}
         )
@@ -105,13 +108,11 @@ def open_triptych(report: Report, folder: str, precision: str, backends: Mapping
 
 def default_backends() -> dict[str, str]:
     """Each stage's backend: what a variable such as DECODER_BACKEND says, else compose/backends."""
-    lines = (ROOT / "compose" / "backends").read_text().splitlines()
-    defaults = dict(line.split("=") for line in lines if "=" in line and not line.startswith("#"))
-    names = {stage: f"{stage.upper()}_BACKEND" for stage in STAGES}
-    return {stage: os.environ.get(name) or defaults[name] for stage, name in names.items()}
+    names = {stage: stage.upper() for stage in STAGES}
+    return {stage: os.environ.get(f"{name}_BACKEND") or BACKENDS[name] for stage, name in names.items()}
 
 
-def _asked(url: str, steps: int) -> Array:
+def _asked(url: str, steps: int, seed: int) -> Array:
     from io import BytesIO
 
     import requests
@@ -121,7 +122,7 @@ def _asked(url: str, steps: int) -> Array:
         "prompt": PROMPT,
         "steps": steps,
         "guidance_scale": GUIDANCE,
-        "seed": SEED,
+        "seed": seed,
         "output_format": "png",
     }
     response = requests.post(f"{url}/v1/txt2img", json=body, headers={"Accept": "image/png"}, timeout=3600)

@@ -21,6 +21,8 @@ VARIABLES = (
 )
 """What a bundle carries with it."""
 
+DEFAULTS = SERVICES.parent / "compose" / "backends"
+"""Lines such as DECODER_BACKEND=tensorflow: which is best for each stage on a CPU."""
 BACKENDS = {
     "tensorflow": ("cpu", ["tensorflow-cpu==2.21.0"]),
     "openvino": ("cpu", ["openvino==2026.4.1", "scipy==1.17.1"]),
@@ -50,7 +52,8 @@ class Selected:
             raise BundleError(f"STAGE must be one of {', '.join(STAGES)}; got {stage!r}")
         selection = Selection.read()
         said = {name: os.environ.get(name, "").strip() for name in VARIABLES}
-        said["KERAS_BACKEND"] = _backend(said["KERAS_BACKEND"], os.environ.get("ACCELERATOR", "").strip())
+        accelerator = os.environ.get("ACCELERATOR", "").strip()
+        said["KERAS_BACKEND"] = _backend(stage, said["KERAS_BACKEND"], accelerator)
         for name in ("MODEL", "VAE", "LORA"):
             _refuse_local(name, said[name])
         return cls(stage, {name: value for name, value in said.items() if value}, selection.is_built_in)
@@ -74,10 +77,10 @@ class Selected:
         return sorted(kept + BACKENDS[self.environment["KERAS_BACKEND"]][1])
 
 
-def _backend(name: str, accelerator: str) -> str:
+def _backend(stage: str, name: str, accelerator: str) -> str:
     if accelerator not in ("", "cpu", "gpu"):
         raise BundleError(f"ACCELERATOR must be cpu or gpu; got {accelerator!r}")
-    name = name or ("torch" if accelerator == "gpu" else "tensorflow")
+    name = name or ("torch" if accelerator == "gpu" else _default(stage))
     if name not in BACKENDS:
         raise BundleError(f"KERAS_BACKEND must be one of {', '.join(BACKENDS)} in an endpoint; got {name!r}")
     if accelerator == "gpu" and BACKENDS[name][0] != "gpu":
@@ -86,6 +89,11 @@ def _backend(name: str, accelerator: str) -> str:
             "or set it to torch"
         )
     return name
+
+
+def _default(stage: str) -> str:
+    lines = (line.split("_BACKEND=") for line in DEFAULTS.read_text().splitlines() if line[:1] != "#")
+    return dict(lines)[stage.upper()]
 
 
 def _refuse_local(variable: str, value: str) -> None:

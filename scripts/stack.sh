@@ -8,6 +8,11 @@ RUN=.run
 PID_FILE=$RUN/supervisord.pid
 LOCAL_URL=http://127.0.0.1:${GATEWAY_PORT:-8000}
 LOCAL_PORTS=("${GATEWAY_PORT:-8000}" 8001 8002 8003 8004)
+# A full model needs more memory than stages are limited to for the built-in one, and time to be downloaded.
+if [[ -n ${MODEL:-}${INPAINTING_MODEL:-} || ${SD_VERSION:-tiny} != tiny ]]; then
+    export STAGE_MEMORY=${STAGE_MEMORY:-12g}
+    START_SECONDS=${START_SECONDS:-3600}
+fi
 START_SECONDS=${START_SECONDS:-300}
 export ALL_IN_ONE=${ALL_IN_ONE:-false}
 [[ $ALL_IN_ONE == true ]] && LOCAL_PORTS+=(8005)

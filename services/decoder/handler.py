@@ -29,6 +29,7 @@ class EndpointHandler:
     def __init__(self, path: str = "", report: Report = unreported) -> None:
         self._report = report
         self._variant = chosen_variant(report)
+        self._variant.parts["image_encoder"].weights.fetch("image_encoder", report)
         self._decoder = LatentDecoder(self._variant, report)
 
     def __call__(self, data: dict[str, Any]) -> str:
@@ -54,5 +55,5 @@ class EndpointHandler:
 
     @cached_property
     def _encoder(self) -> ImageEncoder:
-        """Loaded by the first request that needs it."""
+        """Loaded by the first request that needs it; its file is here since the start."""
         return ImageEncoder(self._variant, self._report)

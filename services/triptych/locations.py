@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from .checkpoints import CheckpointError
+from .checkpoints.lora import PEFT_SETTINGS, PEFT_STEM
 from .checkpoints.opening import COMPONENTS, ENDINGS, H5, PICKLES, STEMS, component_files
 from .checkpoints.pickles import ADVICE
 from .hub import DownloadError, HubFile, Report, fetch, list_files
 
 WEIGHTS = (".safetensors", *PICKLES, *H5)
+DIFFUSERS_LORA, PEFT_LORA = "pytorch_lora_weights.safetensors", f"{PEFT_STEM}.safetensors"
 REPOSITORY = re.compile(
     r"(?P<repository>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w-][\w./-]*?))?(/(?P<file>[^@]+))?"
 )
@@ -49,15 +51,19 @@ class LocalPath:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file of the Hub that holds all that is asked of it."""
+    """One file of the Hub that holds all that is asked of it, with what must lie `beside` it."""
 
     file: HubFile
+    beside: tuple[str, ...] = ()
 
     def describe(self, report: Report) -> Path:
+        for name in self.beside:
+            path = PurePosixPath(self.file.name).with_name(name)
+            fetch(replace(self.file, name=str(path), sha256=None), report)
         return fetch(self.file, report)
 
     def fetch(self, part: str, report: Report) -> Path:
-        return fetch(self.file, report)
+        return self.describe(report)
 
 
 @dataclass(frozen=True)
@@ -150,3 +156,27 @@ def parse_location(variable: str, text: str, allow_pickle: bool) -> Location:
     if found["file"]:
         return RemoteFile(HubFile(found["repository"], found["file"], revision))
     return RemoteFolder(found["repository"], revision, allow_pickle)
+
+
+def parse_lora_location(text: str, allow_pickle: bool) -> Location:
+    """What an item of LORA names; a folder or repository stands for the file that diffusers writes there.
+
+    In a folder peft's is taken too. Raises CheckpointError, also for a folder that has neither.
+    """
+    location = parse_location("LORA", text, allow_pickle)
+    if isinstance(location, RemoteFolder):
+        return RemoteFile(HubFile(location.repository, DIFFUSERS_LORA, location.revision))
+    if isinstance(location, RemoteFile) and PurePosixPath(location.file.name).stem == PEFT_STEM:
+        return replace(location, beside=(PEFT_SETTINGS,))
+    if isinstance(location, LocalPath) and location.path.is_dir():
+        return LocalPath(_lora_in(location.path))
+    return location
+
+
+def _lora_in(folder: Path) -> Path:
+    for name in (DIFFUSERS_LORA, PEFT_LORA):
+        if (folder / name).is_file():
+            return folder / name
+    raise CheckpointError(
+        f"LORA: {folder} is a folder without {DIFFUSERS_LORA} or {PEFT_LORA}: name the file"
+    )

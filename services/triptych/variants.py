@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .checkpoints import Architecture, CheckpointError, inspect_checkpoint, parse_loras
+from .checkpoints import Architecture, CheckpointError, inspect_checkpoint, parse_loras, vae_part
 from .checkpoints.opening import H5
 from .hub import HubFile
-from .locations import Location, RemoteFile, parse_location
+from .locations import Location, RemoteFile, parse_location, parse_lora_location
 from .models import full, tiny
 from .preview import STABLE_DIFFUSION, TINY_PREVIEW, LinearPreview
 from .selection import Selection, SelectionError
@@ -24,6 +24,7 @@ LATENT_CHANNELS = full.LATENT_CHANNELS
 LATENT_FACTOR = 8
 PROMPT_TOKENS = full.PROMPT_TOKENS
 EPSILON = "epsilon"
+VAE_PARTS = ("decoder", "image_encoder")
 BASE_SIZE = 512
 VELOCITY_SIZE = 768
 """Stable Diffusion 2.x that predicts velocity was trained at 768 pixels."""
@@ -109,7 +110,7 @@ TINY = Variant(
     image_size=tiny.IMAGE_SIZE,
     sizes=Sizes(tiny.IMAGE_SIZE, tiny.IMAGE_SIZE, tiny.IMAGE_SIZE),
     context_width=128,
-    num_steps=13,  # benchmarks/README.md, Samplers, measured with the model before this
+    num_steps=13,  # benchmarks/README.md, Samplers
     guidance_scale=4.0,
     parts={
         "text_encoder": Part(tiny.text_encoder, TINY_FILE),
@@ -207,13 +208,13 @@ def chosen_variant(report: Report = unreported) -> Variant:
     selection = Selection.read()
     known = VARIANTS[selection.version or TINY.name]
     variant = _of_model(selection, report) if selection.model else known
-    variant = replace(
+    return replace(
         variant,
-        parts=_with_changes(variant, selection),
+        parts=_with_changes(variant, selection, report),
         dtype=selection.dtype,
         max_compiled_sizes=selection.max_compiled_sizes,
+        prediction=selection.prediction or variant.prediction,
     )
-    return replace(variant, prediction=selection.prediction) if selection.prediction else variant
 
 
 def _of_model(selection: Selection, report: Report) -> Variant:
@@ -227,13 +228,20 @@ def _of_model(selection: Selection, report: Report) -> Variant:
     if path.suffix in H5:
         part = "diffusion" if found.in_channels else "text_encoder"
         weights = _published(version) | {part: weights[part]}
+    prediction = selection.prediction or found.prediction_type
+    if version == "2" and prediction is None and path.is_file() and path.suffix not in H5:
+        logger.warning(
+            "%s does not say what it predicts; epsilon is taken. If its pictures are noise, "
+            "set PREDICTION_TYPE=v_prediction",
+            path.name,
+        )
     channels = found.in_channels or LATENT_CHANNELS
     variant = full_variant(version, f"{version}.x", selection.model, weights, channels)
     return replace(
         variant,
         title=_title(selection.model),
-        image_size=found.native_size or _usual_size(version, found),
-        prediction=found.prediction_type or EPSILON,
+        image_size=found.native_size or _usual_size(version, prediction),
+        prediction=prediction or EPSILON,
         padding_token=found.padding_token,
     )
 
@@ -253,8 +261,8 @@ def _version_of(found: Architecture, selection: Selection) -> str:
     return version
 
 
-def _usual_size(version: str, found: Architecture) -> int:
-    return VELOCITY_SIZE if version == "2" and found.prediction_type == "v_prediction" else BASE_SIZE
+def _usual_size(version: str, prediction: str | None) -> int:
+    return VELOCITY_SIZE if version == "2" and prediction == "v_prediction" else BASE_SIZE
 
 
 def _title(model: str) -> str:
@@ -262,25 +270,35 @@ def _title(model: str) -> str:
     return model.rstrip("/").rpartition("/")[2]
 
 
-def _with_changes(variant: Variant, selection: Selection) -> dict[str, Part]:
+def _with_changes(variant: Variant, selection: Selection, report: Report) -> dict[str, Part]:
     """The parts with what VAE and LORA say."""
     if variant is TINY:
         return variant.parts
     loras = tuple(
-        (parse_location("LORA", lora.path, selection.allow_pickle), lora.weight)
+        (parse_lora_location(lora.path, selection.allow_pickle), lora.weight)
         for lora in parse_loras(selection.lora)
     )
-    vae = parse_location("VAE", selection.vae, selection.allow_pickle) if selection.vae else None
+    vae = _vae(selection, report)
     return {
         name: replace(part, weights=_changed(part.weights, name, vae, loras))
         for name, part in variant.parts.items()
     }
 
 
+def _vae(selection: Selection, report: Report) -> dict[str, Location]:
+    """Where the parts that VAE replaces are: both, but for a Keras .h5 file, which holds one."""
+    if not selection.vae:
+        return {}
+    location = parse_location("VAE", selection.vae, selection.allow_pickle)
+    if selection.vae.endswith(H5):
+        return {vae_part(location.describe(report)): location}
+    return dict.fromkeys(VAE_PARTS, location)
+
+
 def _changed(
-    weights: Weights, part: str, vae: Location | None, loras: tuple[tuple[Location, float], ...]
+    weights: Weights, part: str, vae: dict[str, Location], loras: tuple[tuple[Location, float], ...]
 ) -> Weights:
     assert isinstance(weights, Checkpoint)
-    if part in ("decoder", "image_encoder"):
-        return replace(weights, location=vae) if vae else weights
+    if part in VAE_PARTS:
+        return replace(weights, location=vae.get(part, weights.location))
     return replace(weights, loras=loras)

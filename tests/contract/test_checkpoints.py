@@ -67,3 +67,10 @@ def test_the_reason_names_the_file_and_what_is_wrong_with_it(
     assert ready.status_code == answer.status_code == 503
     assert sentence in ready.json()["error"]
     assert sentence in json.loads(answer.text)["error"]
+
+
+def test_a_decoder_has_what_it_encodes_with_from_its_start(tmp_path: Path) -> None:
+    settings = {"SD_VERSION": "1.4", "WEIGHTS_DIR": str(tmp_path / "weights"), "HF_HUB_OFFLINE": "1"}
+    with failing_stage("decoder", tmp_path / "log", KERAS_BACKEND="openvino", **settings) as stage:
+        said = requests.get(f"{stage.url}/ready", timeout=10).json()["error"]
+    assert "vae_encoder.h5 of fchollet/stable-diffusion is not here" in said

@@ -155,17 +155,21 @@ def test_all_parts_of_a_single_file(folder: Path, version: str) -> None:
 
 # Keras' own writer, with numpy 2.4 and TensorFlow 2.21.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-@pytest.mark.parametrize(("part", "build"), [("text_encoder", full.text_encoder), ("decoder", full.decoder)])
-def test_an_h5_file_as_keras_writes_it(first: Path, folder: Path, part: str, build: Build) -> None:
+@pytest.mark.parametrize("part", ["text_encoder", "decoder", "image_encoder"])
+def test_an_h5_file_as_keras_writes_it(first: Path, folder: Path, part: str) -> None:
+    build: Build = getattr(full, part)
     file = folder / "model.h5"
     with h5py.File(file, "w") as group:
         legacy_h5_format.save_weights_to_hdf5_group(group, filled(build, part, first))
-    if part == "decoder":
+    if part == "text_encoder":
+        inputs = prompt()
+        assert_equal(ours(build, part, file, *inputs), their_context(their_text_encoder(first), inputs))
+    elif part == "decoder":
         latent = RNG.standard_normal(LATENT, np.float32)
         assert_equal(ours(build, part, file, latent), their_image(their_vae(first), latent))
     else:
-        inputs = prompt()
-        assert_equal(ours(build, part, file, *inputs), their_context(their_text_encoder(first), inputs))
+        image = RNG.uniform(-1, 1, (1, 128, 128, 3)).astype(np.float32)
+        assert_equal(ours(build, part, file, image), their_latent(their_vae(first), image))
 
 
 @pytest.mark.filterwarnings("ignore:Already found a `peft_config`:UserWarning")

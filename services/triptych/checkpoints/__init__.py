@@ -1,6 +1,6 @@
 """Everything that reads files of weights."""
 
-from .architecture import Architecture, inspect_checkpoint
+from .architecture import Architecture, inspect_checkpoint, vae_part
 from .filling import fill
 from .lora import Lora, parse_loras, with_loras
 from .opening import open_checkpoint
@@ -18,5 +18,6 @@ __all__ = [
     "open_checkpoint",
     "parse_loras",
     "save_safetensors",
+    "vae_part",
     "with_loras",
 ]

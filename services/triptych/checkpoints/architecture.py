@@ -22,6 +22,8 @@ SD1_WIDTH, SD2_WIDTH = 768, 1024
 UNET_WIDTHS = [320, 640, 1280, 1280]
 FIRST_CHANNELS = (4, 9)
 VOCABULARY = 49408
+IMAGE_KERNEL = (3, 3, 3, 128)
+"""The first of the image encoder, in Keras' order of axes; the decoder has none of that shape."""
 LATENT_FACTOR = 8
 LATENT_SIDES = range(32, 129, 8)
 """Of images from 256 to 1024 pixels, in multiples of 64."""
@@ -59,6 +61,11 @@ def inspect_checkpoint(path: Path, allow_pickle: bool = False) -> Architecture:
     if path.suffix in H5:
         return _keras_file(path)
     return _single_file(path, map_tensors(path, allow_pickle))
+
+
+def vae_part(path: Path) -> str:
+    """Which of the VAE's parts a .h5 file holds, decoder or image_encoder. Raises CheckpointError."""
+    return "image_encoder" if IMAGE_KERNEL in h5_shapes(path) else "decoder"
 
 
 def _folder(path: Path) -> Architecture:

@@ -7,8 +7,9 @@ the model's order. A .weights.h5 file of Keras 3 has a group for every layer, na
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,21 +105,34 @@ def h5_shapes(path: Path) -> set[Shape]:
 def _by_position(items: Items, model: keras.Model, title: str) -> Iterator[tuple[keras.Variable, Any]]:
     """As Keras' own loader of these files matches them: layers that have weights, one after the other."""
     root = f"{LEGACY_ROOT}/" if LEGACY_ROOT in items else ""
-    groups = [f"{root}{name}" for name in _attribute(items[root.rstrip("/")], "layer_names")]
-    stored = [
-        [items[f"{group}/{name}"] for name in names]
-        for group in groups
-        if (names := _attribute(items[group], "weight_names"))
-    ]
-    lists = [layer.trainable_weights + layer.non_trainable_weights for layer in model.layers]
-    needed = [variables for variables in lists if variables]
-    if [len(datasets) for datasets in stored] != [len(variables) for variables in needed]:
-        raise CheckpointError(
-            f"{title} has {len(stored)} layers with {sum(map(len, stored))} weights; {model.name} has "
-            f"{len(needed)} with {sum(map(len, needed))}: the file is of another part or version"
-        )
-    for variables, datasets in zip(needed, stored, strict=True):
+    stored = {
+        layer: [items[f"{root}{layer}/{name}"] for name in names]
+        for layer in _attribute(items[root.rstrip("/")], "layer_names")
+        if (names := _attribute(items[f"{root}{layer}"], "weight_names"))
+    }
+    needed = {
+        layer.name: variables
+        for layer in model.layers
+        if (variables := layer.trainable_weights + layer.non_trainable_weights)
+    }
+    _refuse_other_layers(stored, needed, f"{title} has", f"{model.name} has")
+    for variables, datasets in zip(needed.values(), stored.values(), strict=True):
         yield from zip(variables, datasets, strict=True)
+
+
+def _refuse_other_layers(
+    stored: Mapping[str, list[Any]], needed: Mapping[str, list[Any]], file: str, model: str
+) -> None:
+    pairs = zip_longest(stored.items(), needed.items(), fillvalue=("no layer there", ()))
+    other = next((pair for pair in pairs if len(pair[0][1]) != len(pair[1][1])), None)
+    if other is None:
+        return
+    (in_file, datasets), (in_model, variables) = other
+    raise CheckpointError(
+        f"{file} {len(stored)} layers with {sum(map(len, stored.values()))} weights; {model} {len(needed)} "
+        f"with {sum(map(len, needed.values()))}: the file is of another part or version. The first that "
+        f"differ: {in_file} with {len(datasets)} in the file, {in_model} with {len(variables)} in the model"
+    )
 
 
 def _by_path(items: Items, model: keras.Model, title: str) -> Iterator[tuple[keras.Variable, Any]]:

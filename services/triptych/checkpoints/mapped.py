@@ -52,7 +52,7 @@ def map_safetensors(path: Path) -> StoredTensors:
     header, start = _header(data, path)
     try:
         metadata = {name: str(text) for name, text in header.pop("__metadata__", {}).items()}
-        arrays = {name: _tensor(data[start:], entry, path) for name, entry in header.items()}
+        arrays = {name: _tensor(data[start:], name, entry, path) for name, entry in header.items()}
     except CheckpointError:
         raise
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
@@ -98,15 +98,15 @@ def _header(data: Array, path: Path) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _tensor(data: Array, entry: dict[str, Any], path: Path) -> Array:
+def _tensor(data: Array, name: str, entry: dict[str, Any], path: Path) -> Array:
     dtype = DTYPES.get(entry["dtype"])
     if dtype is None:
         raise CheckpointError(
-            f"{path.name} has tensors in {entry['dtype']}, which is not served: use one in float16 or float32"
+            f"{path.name} has {name} in {entry['dtype']}, which is not served: use one in float16 or float32"
         )
     shape = tuple(int(side) for side in entry["shape"])
     begin, end = (int(offset) for offset in entry["data_offsets"])
     if not 0 <= begin <= end <= len(data) or end - begin != math.prod(shape) * dtype.itemsize:
-        raise ValueError(f"bytes {begin} to {end} of {len(data)} for {shape} of {dtype}")
+        raise ValueError(f"{name}, {dtype} of shape {shape}, is at bytes {begin} to {end} of {len(data)}")
     stored: Array = data[begin:end].view(dtype)
     return stored.reshape(shape)

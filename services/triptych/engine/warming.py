@@ -59,7 +59,8 @@ class Warming:
     def _work(self) -> None:
         if sys.platform == "linux":  # where a thread has a priority of its own: pictures go first
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        self._warm(self._unet.sizes)
+        if len(self._unet.sizes) > 1:  # a single one is compiled, and there is none to compare it with
+            self._warm(self._unet.sizes)
         while not self._closing:
             with self._something:
                 asked = self._something.wait_for(lambda: self._wanted or self._closing, AGAIN_SECONDS)

@@ -12,6 +12,7 @@ from huggingface_hub import ModelCard
 
 from endpoints.bundle import write_bundle
 from endpoints.selected import BACKENDS, STAGES, VARIABLES, BundleError, Selected
+from tests.running import BACKENDS as BACKENDS_HERE
 from tests.running import ROOT
 from triptych.selection import SETTINGS, SelectionError
 
@@ -68,7 +69,12 @@ def test_no_name_in_it_is_one_that_a_download_may_skip(
 
 def test_it_says_which_model_it_is(bundle: Path) -> None:
     said = json.loads((bundle / "triptych" / "bundled.json").read_text())
-    assert said == {"SD_VERSION": "1.4", "KERAS_BACKEND": "tensorflow"}
+    assert said == {"SD_VERSION": "1.4", "KERAS_BACKEND": "openvino"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_on_a_cpu_it_computes_as_the_stage_does_here(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert selected(monkeypatch, STAGE=stage).environment["KERAS_BACKEND"] == BACKENDS_HERE[stage.upper()]
 
 
 def test_everything_that_makes_a_model_goes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

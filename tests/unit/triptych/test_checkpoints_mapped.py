@@ -80,12 +80,18 @@ def test_a_header_that_does_not_fit_what_follows_is_refused(tmp_path: Path, entr
         map_safetensors(path)
 
 
+def test_the_tensor_that_a_truncated_file_ends_in_is_named(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(
+        CheckpointError, match=r"\(\w+, float32 of shape \([\d, ]+\), is at bytes \d+ to \d+ of \d+\)"
+    ):
+        map_safetensors(path)
+
+
 def test_a_dtype_that_is_not_served_is_named(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(with_header({"a": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}) + b"ab")
-    with pytest.raises(
-        CheckpointError, match=r"model\.safetensors has tensors in F8_E4M3, .*use one in float16"
-    ):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors has a in F8_E4M3, .*use one in float16"):
         map_safetensors(path)
 
 

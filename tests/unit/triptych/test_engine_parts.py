@@ -102,10 +102,14 @@ class Sized(Model):
         super().__init__()
         self.sizes = [2, 1, 4, 8, 16]
         self.made: list[int] = []
+        self.measured: list[int] = []
         self._gaining, self._long = gaining, long
 
     def compile(self, form: Form, rows: int) -> None:
         self.made.append(rows)
+
+    def measure(self, form: Form, rows: int) -> None:
+        self.measured.append(rows)
 
     def warm_sizes(self, form: Form) -> list[int]:
         return sorted(rows for rows in self.made if rows in self.sizes)
@@ -131,6 +135,13 @@ def test_batch_sizes_are_warmed_most_likely_first() -> None:
     model = Sized(gaining=16)
     assert settled(model) == (5, 5)
     assert model.made == [2, 1, 4, 8, 16]
+
+
+def test_a_single_batch_size_is_there_already_and_takes_no_call_to_measure() -> None:
+    model = Sized(gaining=16)
+    model.sizes = model.made = [1]
+    assert settled(model) == (1, 1)
+    assert model.measured == []
 
 
 def test_no_larger_batch_is_compiled_where_calls_are_long_and_the_last_gained_nothing() -> None:

@@ -12,7 +12,7 @@ from tests.fake_hub import fake_hub
 from tests.running import inherited_environment
 from triptych.checkpoints import CheckpointError
 from triptych.hub import HubFile
-from triptych.locations import LocalPath, RemoteFile, RemoteFolder, parse_location
+from triptych.locations import LocalPath, RemoteFile, RemoteFolder, parse_location, parse_lora_location
 
 WEIGHTS = b"\0" * 2000
 SHARDS = {"weight_map": {"a": "model-1-of-2.safetensors", "b": "model-2-of-2.safetensors"}}
@@ -39,13 +39,18 @@ REPOSITORIES = {
     "pickled/model": PICKLES,
     "only/vae": {"config.json": b"{}", "diffusion_pytorch_model.safetensors": WEIGHTS},
     "single/file": {"model.ckpt": WEIGHTS, "README.md": b"#"},
+    "peft/lora": {"style/adapter_model.safetensors": WEIGHTS, "style/adapter_config.json": b"{}"},
+    "plain/lora": {"pytorch_lora_weights.safetensors": WEIGHTS},
 }
-DESCRIBE, DIFFUSION = "", "diffusion"
+DESCRIBE, DIFFUSION, LORA = "", "diffusion", "lora"
 FETCH = """
 import json, sys
-from triptych.locations import parse_location
+from triptych.locations import parse_location, parse_lora_location
 from triptych.weights import unreported
-location = parse_location("MODEL", sys.argv[1], sys.argv[3] == "pickles")
+if sys.argv[3] == "lora":
+    location = parse_lora_location(sys.argv[1], False)
+else:
+    location = parse_location("MODEL", sys.argv[1], sys.argv[3] == "pickles")
 try:
     path = location.fetch(sys.argv[2], unreported) if sys.argv[2] else location.describe(unreported)
     print(json.dumps(str(path)))
@@ -54,10 +59,10 @@ except Exception as error:
 """
 
 
-def run(directory: Path, endpoint: str, model: str, part: str, pickles: str = "") -> str:
+def run(directory: Path, endpoint: str, model: str, part: str, how: str = "") -> str:
     own = {"HF_ENDPOINT": endpoint, "WEIGHTS_DIR": str(directory), "HF_HOME": str(directory / "hf")}
     result = subprocess.run(
-        [sys.executable, "-c", FETCH, model, part, pickles],
+        [sys.executable, "-c", FETCH, model, part, how],
         env={**inherited_environment(), **own, "KERAS_BACKEND": "openvino"},
         capture_output=True,
         text=True,
@@ -69,7 +74,7 @@ def run(directory: Path, endpoint: str, model: str, part: str, pickles: str = ""
 
 
 @pytest.mark.parametrize(
-    ("model", "part", "pickles", "expected"),
+    ("model", "part", "how", "expected"),
     [
         (
             "full/model",
@@ -89,16 +94,23 @@ def run(directory: Path, endpoint: str, model: str, part: str, pickles: str = ""
         ("pickled/model", DIFFUSION, "pickles", ["diffusion_pytorch_model.bin"]),
         ("only/vae", "image_encoder", "", ["diffusion_pytorch_model.safetensors"]),
         ("full/model/everything.safetensors", DIFFUSION, "", ["everything.safetensors"]),
+        ("plain/lora", DIFFUSION, LORA, ["pytorch_lora_weights.safetensors"]),
+        (
+            "peft/lora/style/adapter_model.safetensors",
+            DIFFUSION,
+            LORA,
+            ["adapter_config.json", "adapter_model.safetensors"],
+        ),
     ],
 )
 def test_a_stage_downloads_its_own_files_once(
-    tmp_path: Path, model: str, part: str, pickles: str, expected: list[str]
+    tmp_path: Path, model: str, part: str, how: str, expected: list[str]
 ) -> None:
     with fake_hub(REPOSITORIES) as hub:
-        path = run(tmp_path, hub.url, model, part, pickles)
+        path = run(tmp_path, hub.url, model, part, how)
         assert hub.transfers == expected
         hub.asked.clear()
-        assert run(tmp_path, hub.url, model, part, pickles) == path
+        assert run(tmp_path, hub.url, model, part, how) == path
         assert hub.asked == []
 
 
@@ -147,3 +159,17 @@ def test_what_is_here_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_path_that_is_not_there_is_no_repository(text: str) -> None:
     with pytest.raises(CheckpointError, match=f"VAE: there is no {text} here"):
         parse_location("VAE", text, False)
+
+
+@pytest.mark.parametrize("name", ["pytorch_lora_weights.safetensors", "adapter_model.safetensors"])
+def test_a_folder_stands_for_the_lora_in_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(WEIGHTS)
+    assert parse_lora_location(str(tmp_path), False) == LocalPath(tmp_path / name)
+
+
+def test_a_folder_without_a_lora_is_refused_with_the_names_of_one(tmp_path: Path) -> None:
+    (tmp_path / "style.safetensors").write_bytes(WEIGHTS)
+    with pytest.raises(
+        CheckpointError, match=r"without pytorch_lora_weights\.safetensors or .*: name the file"
+    ):
+        parse_lora_location(str(tmp_path), False)

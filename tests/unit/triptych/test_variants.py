@@ -115,6 +115,21 @@ def test_version_2_at_768_pixels_predicts_velocity_and_pads_with_zeros(
     assert chosen(monkeypatch, PREDICTION_TYPE="epsilon").prediction == "epsilon"
 
 
+def test_a_file_of_version_2_that_is_silent_is_warned_of_and_the_environment_says_what_it_predicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+    save_file({key: np.zeros((320, 1024), np.float32)}, tmp_path / "768-v.safetensors")
+    variant = chosen(monkeypatch, MODEL=tmp_path / "768-v.safetensors")
+    assert (variant.prediction, variant.image_size) == ("epsilon", 512)
+    assert "768-v.safetensors does not say what it predicts" in caplog.text
+    assert "set PREDICTION_TYPE=v_prediction" in caplog.text
+    caplog.clear()
+    variant = chosen(monkeypatch, PREDICTION_TYPE="v_prediction")
+    assert (variant.prediction, variant.image_size) == ("v_prediction", 768)
+    assert not caplog.text
+
+
 def test_a_version_that_contradicts_the_model_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,10 +148,29 @@ def test_a_vae_and_loras_belong_to_their_parts(folder: Path, monkeypatch: pytest
         assert weights(variant, part) == Checkpoint(LocalPath(folder), ((lora, 0.8),))
 
 
-def test_published_files_take_a_vae_and_loras_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    variant = chosen(monkeypatch, SD_VERSION="1.4", VAE=folder, LORA=folder)
+def test_published_files_take_a_vae_and_loras_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lora = tmp_path / "style.safetensors"
+    lora.write_bytes(b"")
+    variant = chosen(monkeypatch, SD_VERSION="1.4", VAE=folder, LORA=lora)
     assert weights(variant, "decoder").location == LocalPath(folder)
-    assert weights(variant, "diffusion").loras == ((LocalPath(folder), 1.0),)
+    assert weights(variant, "diffusion").loras == ((LocalPath(lora), 1.0),)
+
+
+@pytest.mark.parametrize(
+    ("first", "replaced", "published"),
+    [((3, 3, 4, 512), "decoder", "image_encoder"), ((3, 3, 3, 128), "image_encoder", "decoder")],
+    ids=["decoder", "image encoder"],
+)
+def test_a_keras_file_as_the_vae_replaces_the_part_that_it_is(
+    first: tuple[int, ...], replaced: str, published: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(tmp_path / "vae.h5", "w") as file:
+        file.create_dataset("a", first, np.float32)
+    variant = chosen(monkeypatch, SD_VERSION="1.4", VAE=tmp_path / "vae.h5")
+    assert weights(variant, replaced).location == LocalPath(tmp_path / "vae.h5")
+    assert weights(variant, published) == weights(VARIANTS["1.4"], published)
 
 
 @pytest.mark.parametrize("name", ["VAE", "LORA"])
