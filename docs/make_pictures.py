@@ -19,23 +19,26 @@ PROMPTS = (
     "a wizard under the stars",
     "a tiny snail in a meadow",
     "an astronaut in the desert",
-    "a rocket to the left of a planet",
+    "a rocket to the left of a banana",
     "a huge blue whale underwater",
     "a flat yellow umbrella icon on gray",
 )
 COLUMNS, SCALE, GAP, CAPTION = 4, 2, 8, 16
-INPAINTING_PROMPT = "a red apple on a yellow background"
+PAIR_PROMPT, INPAINTING_PROMPT = (
+    f"a cat to the left of {thing} on a yellow background" for thing in ("an apple", "a teapot")
+)
+SEED = 1
 
 
 def main(url: str) -> None:
-    made = [picture(f"{url}/v1/txt2img", prompt=prompt, seed=1) for prompt in PROMPTS]
+    made = [picture(f"{url}/v1/txt2img", prompt=prompt, seed=SEED) for prompt in PROMPTS]
     sheet(made, PROMPTS, COLUMNS).save(FOLDER / "pictures.png", optimize=True)
-    image = picture(f"{url}/v1/txt2img", prompt="a cat on a yellow background", seed=1)
+    image = picture(f"{url}/v1/txt2img", prompt=PAIR_PROMPT, seed=SEED)
     mask = Image.new("L", image.size, 0)
-    ImageDraw.Draw(mask).rectangle((14, 14, 113, 117), fill=255)
+    ImageDraw.Draw(mask).rectangle((66, 24, 123, 103), fill=255)
     files = {"image": png(image), "mask": png(mask)}
-    painted = picture(f"{url}/v1/inpaint", files, prompt=INPAINTING_PROMPT, seed=1)
-    captions = ("before", "mask", INPAINTING_PROMPT)
+    painted = picture(f"{url}/v1/inpaint", files, prompt=INPAINTING_PROMPT, seed=SEED)
+    captions = (PAIR_PROMPT, "mask", INPAINTING_PROMPT)
     sheet([image, mask.convert("RGB"), painted], captions, 3).save(FOLDER / "inpainting.png", optimize=True)
 
 

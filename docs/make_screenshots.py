@@ -48,7 +48,7 @@ def main(url: str) -> None:
         studio.write("Seed", "3")
         studio.click(studio.find("summary"))
         studio.generate("a lighthouse at sunset")
-        studio.until(lambda: int(bar(studio) or 0) > 40, "half of a picture")
+        studio.until(lambda: int(bar(studio) or 0) > 80, "most of a picture")
         keep(studio, "studio-phone.png", settle=0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 
 # Set before Keras is imported, which is only when a stage starts.
@@ -19,10 +20,11 @@ def _data(minutes: float | None) -> None:
 
 
 def _vae(minutes: float | None) -> None:
+    _refuse_other_backends("vae")
     from training import vae
     from training.scale import SCALE
 
-    vae.train(minutes or SCALE.vae_minutes)
+    vae.train(_told("vae", minutes or SCALE.vae_minutes))
 
 
 def _latents(minutes: float | None) -> None:
@@ -32,10 +34,11 @@ def _latents(minutes: float | None) -> None:
 
 
 def _diffusion(minutes: float | None) -> None:
+    _refuse_other_backends("diffusion")
     from training import diffusion
     from training.scale import SCALE
 
-    diffusion.train(minutes or SCALE.diffusion_minutes)
+    diffusion.train(_told("diffusion", minutes or SCALE.diffusion_minutes))
 
 
 def _export(minutes: float | None) -> None:
@@ -48,7 +51,7 @@ def _probe(minutes: float | None) -> None:
     from training import probe
     from training.scale import SCALE
 
-    probe.train(minutes or SCALE.probe_minutes)
+    probe.train(_told("probe", minutes or SCALE.probe_minutes))
 
 
 def _evaluate(minutes: float | None) -> None:
@@ -67,6 +70,20 @@ def _preview(minutes: float | None) -> None:
     from training import preview
 
     preview.fit()
+
+
+def _refuse_other_backends(stage: str) -> None:
+    if os.environ["KERAS_BACKEND"] != "jax":
+        sys.exit(f"The step of {stage} is JAX's: leave KERAS_BACKEND out, or set it to jax")
+
+
+def _told(stage: str, minutes: float) -> float:
+    """The minutes, once they and what they are spent on are in the terminal."""
+    import jax
+
+    device = jax.devices()[0]
+    print(f"{stage}: {minutes:g} minutes in all on {device.platform} ({device.device_kind})", flush=True)
+    return minutes
 
 
 STAGES: dict[str, Stage] = {

@@ -102,6 +102,17 @@ def varied_caption(subject: Subject, rng: random.Random) -> str:
     return _sentence(phrase, rng)
 
 
+def full_caption(subject: Subject, rng: random.Random) -> str:
+    """One of many wordings that says each thing, its colour and the background."""
+    background = SCENES.get(subject.background, (subject.background,))
+    needed = [[word.lower() for word in thing.concept.words] for thing in subject.things]
+    needed += [[thing.colour] for thing in subject.things if thing.colour]
+    while True:
+        caption = varied_caption(subject, rng)
+        if all(any(word in caption.lower() for word in words) for words in (*needed, background)):
+            return caption
+
+
 def wordings() -> list[str]:
     """Texts that together have all words that any caption has."""
     words = [word for concept in CONCEPTS for word in concept.words]

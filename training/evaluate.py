@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
 from training import probe
-from training.captions import plain_caption
-from training.concepts import BACKGROUNDS, COLOURS, CONCEPTS, HUES, RELATIONS, STYLES
+from training.captions import full_caption, plain_caption, with_article
+from training.concepts import BACKGROUNDS, COLOURS, CONCEPTS, HUES, PLACES, RELATIONS, SIZES, STYLES
 from training.export import shipped
-from training.layouts import CENTRES, layouts
+from training.layouts import AWAY, CENTRES, layouts
 from training.nearest import nearest_style
 from training.paths import RUNS
 from training.probe import labels_of
 from training.render import Artwork, pictures
 from training.sampling import Painter
-from training.sprites import atlas, recolourable
+from training.sprites import SIDE, atlas, recolourable
 from training.subjects import (
     Subject,
     Thing,
@@ -36,7 +37,19 @@ GUIDANCE = VARIANTS["tiny"].guidance_scale
 STEPS = VARIANTS["tiny"].num_steps
 SCALES = (2.0, 3.0, 4.0, 5.0, 6.0)
 RESULTS = RUNS / "evaluation.json"
+DIFFERENT, FLAT = 40, 12
+"""Of 255: how far a pixel of an object is from its background, and how far a plain one may waver."""
+SMALL_BELOW, BIG_ABOVE, ASIDE = 72, 104, 12
+"""Pixels: the sides of what counts as small and as big, and how far from the middle is beside it."""
 Scores = dict[str, float]
+
+
+class Outline(NamedTuple):
+    """The middle of an object and its longer side, in pixels."""
+
+    y: float
+    x: float
+    side: float
 
 
 def subjects(held: bool, count: int = COUNT, seed: int = 4242) -> list[Subject]:
@@ -80,11 +93,22 @@ def _known_styles(rng: random.Random) -> Subject | None:
     return Subject((Thing(concept),), background, style) if fits else None
 
 
+def _sizes_and_places(rng: random.Random) -> Subject | None:
+    """An object on a plain background that it was never shown on, so that its outline can be measured."""
+    thing, background = Thing(rng.choice(CONCEPTS)), rng.choice(list(COLOURS))
+    if not held_out_background(thing.concept, background):
+        return None
+    if rng.random() < 0.5:
+        return Subject((thing,), background, size=rng.choice(list(SIZES)))
+    return Subject((thing,), background, place=rng.choice(list(PLACES)))
+
+
 SUITES: dict[str, Callable[[random.Random], Subject | None]] = {
     "object colours": _held_out_colours,
     "pairs": _held_out_pairs,
     "styles": _held_out_styles,
     "known styles": _known_styles,
+    "sizes and places": _sizes_and_places,
 }
 """More that is measured, each drawn until there are enough: a subject, or None where it doesn't fit."""
 
@@ -116,6 +140,10 @@ def measure(scales: Iterable[float] = SCALES, count: int = COUNT) -> dict[str, S
     for name in SUITES:
         note(f"real, {name}", scores(eye, composed(suite(name, count)), suite(name, count)))
         note(name, _painted(painter, eye, suite(name, count), GUIDANCE))
+    chosen, rng = subjects(True, count), random.Random(5)
+    worded = painter.paint([full_caption(subject, rng) for subject in chosen], GUIDANCE, STEPS)
+    note("held out, in many wordings", scores(eye, worded, chosen))
+    note("negative prompts", negative_scores(painter, count))
     note("seen", _painted(painter, eye, subjects(False, count), GUIDANCE))
     for scale in scales:
         note(f"held out, guidance {scale:g}", _painted(painter, eye, subjects(True, count), scale))
@@ -133,6 +161,22 @@ def _painted(painter: Painter, eye: keras.Model, chosen: list[Subject], guidance
     return scores(eye, painter.paint(prompts, guidance, STEPS), chosen)
 
 
+def negative_scores(painter: Painter, count: int = COUNT) -> Scores:
+    """Shares of pictures without a colour in their background that the negative prompt says.
+
+    It is the colour that the same noise makes without one: `without` negative prompt all have it, by choice.
+    Objects are prompted alone, and those count that are made on a plain background.
+    """
+    rng = random.Random(6)
+    prompts = [with_article(concept.name) for concept in rng.choices(CONCEPTS, k=count)]
+    before = painter.paint(prompts, GUIDANCE, STEPS)
+    colours = [nearest_colour(image) for image in before]
+    after = painter.paint(prompts, GUIDANCE, STEPS, negatives=[f"{colour} background" for colour in colours])
+    plain = np.array([border(image).std(0).max() < FLAT for image in before])
+    gone = np.array([nearest_colour(image) != was for image, was in zip(after, colours, strict=True)])
+    return {"plain": round(float(plain.mean()), 4), "colour gone": round(float(gone[plain].mean()), 4)}
+
+
 def autoencoder_scores(painter: Painter, eye: keras.Model, chosen: list[Subject]) -> dict[str, Scores]:
     """The probe on real pictures and on the autoencoder's, which also have their PSNR in dB."""
     real = composed(chosen)
@@ -148,7 +192,8 @@ def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Score
 
     `relation` is the share of pairs of which both objects are seen, each in its half. `all` is the share
     that shows all of it. `style` is that of the nearest artwork (`nearest`), `look` the one that the probe
-    sees, which knows of no object's artwork. `shuffled` compares objects with those of other prompts: what
+    sees, which knows of no object's artwork. `size` and `place` are told by the object's outline, on a
+    plain background. `shuffled` compares objects with those of other prompts: what
     guessing would give.
     """
     pairs = np.array([len(subject.things) == 2 for subject in chosen])
@@ -166,6 +211,8 @@ def scores(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> Score
         "colour": right[~uncoloured & ~pairs, 2],
         "style": _in_style(images[~pairs], [s for s in chosen if len(s.things) == 1]),
         "look": right[~pairs, 3],
+        "size": _outlined(images, chosen, "size", _has_size),
+        "place": _outlined(images, chosen, "place", _is_at),
         "relation": _related(eye, images[pairs], [s for s in chosen if s.relation]),
         "all": (right[:, 0] & np.where(plain, flat, right[:, 1]) & (uncoloured | right[:, 2]))[~pairs],
         "shuffled": (found[:, 0] == labels[others, 0])[~pairs],
@@ -189,9 +236,41 @@ def _related(eye: keras.Model, images: np.ndarray, chosen: list[Subject]) -> np.
     return seen
 
 
+def _outlined(
+    images: np.ndarray, chosen: list[Subject], what: str, verdict: Callable[[str, Outline], bool]
+) -> np.ndarray:
+    """The verdicts on the outlines of those that are asked to have a `size`, or a `place`."""
+    asked = [(getattr(subject, what), image) for image, subject in zip(images, chosen, strict=True)]
+    return np.array([verdict(wished, outline(image)) for wished, image in asked if wished], bool)
+
+
+def _has_size(size: str, seen: Outline) -> bool:
+    return seen.side < SMALL_BELOW if size == "small" else seen.side > BIG_ABOVE
+
+
+def _is_at(place: str, seen: Outline) -> bool:
+    down, right = AWAY[place]
+    return down * (seen.y - SIDE / 2) + right * (seen.x - SIDE / 2) > ASIDE
+
+
+def outline(image: np.ndarray) -> Outline:
+    """Where the image differs from the median colour of its border, but for a 50th of it at each end."""
+    away = np.abs(image.astype(int) - np.median(border(image), axis=0)).max(-1) > DIFFERENT
+    rows, columns = np.nonzero(away)
+    if not len(rows):
+        return Outline(SIDE / 2, SIDE / 2, 0)
+    (top, bottom), (left, right) = np.percentile(rows, (2, 98)), np.percentile(columns, (2, 98))
+    return Outline((top + bottom) / 2, (left + right) / 2, max(bottom - top, right - left))
+
+
 def nearest_colour(image: np.ndarray) -> str:
-    """The plain background nearest to the median colour of the image's border, 3 pixels wide."""
+    """The plain background nearest to the median colour of the image's border."""
+    median = np.median(border(image), axis=0)
+    return min(COLOURS, key=lambda name: float(np.abs(median - COLOURS[name]).sum()))
+
+
+def border(image: np.ndarray) -> np.ndarray:
+    """The pixels of the image's border, 3 pixels wide, uint8 (n, 3)."""
     edge = [image[:3].reshape(-1, 3), image[-3:].reshape(-1, 3)]
     sides = [image[:, :3].reshape(-1, 3), image[:, -3:].reshape(-1, 3)]
-    median = np.median(np.concatenate(edge + sides), axis=0)
-    return min(COLOURS, key=lambda name: float(np.abs(median - COLOURS[name]).sum()))
+    return np.concatenate(edge + sides)

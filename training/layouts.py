@@ -15,7 +15,7 @@ from training.subjects import Subject
 
 _USUAL, _SMALL, _BIG, _ASIDE, _PAIR = (88, 106), (42, 56), (112, 126), (58, 72), (50, 62)
 _MIDDLE, _NEAR, _FAR = SIDE / 2, 33.0, 95.0
-_AWAY = {"left": (0, -1), "right": (0, 1), "top": (-1, 0), "bottom": (1, 0)}
+AWAY = {"left": (0, -1), "right": (0, 1), "top": (-1, 0), "bottom": (1, 0)}
 CENTRES = {
     "left": ((_MIDDLE, _NEAR), (_MIDDLE, _FAR)),
     "right": ((_MIDDLE, _FAR), (_MIDDLE, _NEAR)),
@@ -68,7 +68,7 @@ def _where(subject: Subject, number: int, rng: random.Random) -> tuple[tuple[flo
     if subject.relation:
         return _jittered(CENTRES[subject.relation][number], 3, rng), rng.uniform(*_PAIR)
     if subject.place:
-        down, right = _AWAY[subject.place]
+        down, right = AWAY[subject.place]
         side = rng.uniform(*_ASIDE)
         reach = (SIDE - side) / 2 - 4
         return _jittered((_MIDDLE + down * reach, _MIDDLE + right * reach), 3, rng), side

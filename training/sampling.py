@@ -33,27 +33,37 @@ class Painter:
         seed: int = 0,
         sampler: str = DEFAULT_SAMPLER,
         schedule: str = DEFAULT_SCHEDULE,
+        negatives: list[str] | None = None,
     ) -> np.ndarray:
-        """Images, uint8 (n, 128, 128, 3)."""
+        """Images, uint8 (n, 128, 128, 3); `negatives` are as many negative prompts."""
         denoising = Denoising(SAMPLERS[sampler], make_schedule(steps, schedule))
-        return self.codec.decode(self._latents(prompts, guidance, denoising, seed))
+        return self.codec.decode(self._latents(prompts, guidance, denoising, seed, negatives))
 
     def repaint(self, prompts: list[str], guidance: float, known: Known, steps: int = 20) -> np.ndarray:
         """Images with the kept regions of the known latents (n, 16, 16, 4), for at most 50 prompts."""
         denoising = Denoising(SAMPLERS[DEFAULT_SAMPLER], make_schedule(steps), known=known)
         return self.codec.decode(self._latents(prompts, guidance, denoising, 0))
 
-    def _latents(self, prompts: list[str], guidance: float, denoising: Denoising, seed: int) -> np.ndarray:
+    def _latents(
+        self,
+        prompts: list[str],
+        guidance: float,
+        denoising: Denoising,
+        seed: int,
+        negatives: list[str] | None = None,
+    ) -> np.ndarray:
+        negatives = negatives or [""] * len(prompts)
         noise = Noise.seeded(seed)
         rows = []
         for start in range(0, len(prompts), ROWS):
             part = prompts[start : start + ROWS]
             latent, noise = noise.draw((len(part), *LATENT_SHAPE))
-            rows.append(denoising.run(State(latent, noise), self._guided(part, guidance)))
+            predict = self._guided(part, negatives[start : start + ROWS], guidance)
+            rows.append(denoising.run(State(latent, noise), predict))
         return np.concatenate(rows)
 
-    def _guided(self, prompts: list[str], guidance: float) -> Predict:
-        contexts = self._contexts([""] * len(prompts) + prompts)
+    def _guided(self, prompts: list[str], negatives: list[str], guidance: float) -> Predict:
+        contexts = self._contexts(negatives + prompts)
 
         def predict(latent: np.ndarray, timestep: float) -> np.ndarray:
             embedding = np.repeat(timestep_embedding(timestep), 2 * len(prompts), axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -24,7 +25,8 @@ PROMPTS = (
     *("a castle at sunset", "cute penguin, 3d style, white background", "a green car in a meadow"),
     *("a wizard under the stars", "a flat yellow umbrella icon on gray", "snowman in the snow", "some sushi"),
 )
-_LINE = 14
+_LINE, _LETTER = 12, 6
+"""Pixels of Pillow's own font."""
 
 
 def write(guidance: float = GUIDANCE, steps: int = STEPS) -> None:
@@ -42,13 +44,15 @@ def write(guidance: float = GUIDANCE, steps: int = STEPS) -> None:
 def sheet(images: Sequence[np.ndarray], captions: Sequence[str], columns: int = 8) -> Image.Image:
     """The images in rows, each above its caption."""
     side = images[0].shape[0]
-    rows = -(-len(images) // columns)
-    page = Image.new("RGB", (columns * (side + 4), rows * (side + _LINE + 4)), "white")
+    texts = [wrap(caption, side // _LETTER) for caption in captions]
+    height = side + _LINE * max(map(len, texts)) + 4
+    page = Image.new("RGB", (columns * (side + 4), -(-len(images) // columns) * height), "white")
     draw = ImageDraw.Draw(page)
-    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        left, top = i % columns * (side + 4), i // columns * (side + _LINE + 4)
+    for i, (image, lines) in enumerate(zip(images, texts, strict=True)):
+        left, top = i % columns * (side + 4), i // columns * height
         page.paste(Image.fromarray(image), (left, top))
-        draw.text((left, top + side), caption[: side // 6], fill="black")
+        for number, line in enumerate(lines):
+            draw.text((left, top + side + _LINE * number), line, fill="black")
     return page
 
 

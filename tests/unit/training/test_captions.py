@@ -1,6 +1,6 @@
 import random
 
-from training.captions import plain_caption, varied_caption, with_article, wordings
+from training.captions import full_caption, plain_caption, varied_caption, with_article, wordings
 from training.concepts import CONCEPTS, NAMES
 from training.subjects import Subject, Thing, random_subject
 
@@ -35,6 +35,14 @@ def test_varied_captions_vary() -> None:
     assert len(set(captions)) > 200
     assert sum("green apple" in caption.lower() for caption in captions) > 200
     assert sum("cartoon" in caption.lower() for caption in captions) > 200
+
+
+def test_a_full_caption_leaves_nothing_out_in_any_wording() -> None:
+    rng = random.Random(0)
+    captions = {full_caption(Subject((Thing(APPLE, "green"),), "beach"), rng).lower() for _ in range(200)}
+    assert len(captions) > 50
+    assert all("green" in caption and "apple" in caption for caption in captions)
+    assert all(any(word in caption for word in ("beach", "sea", "sand")) for caption in captions)
 
 
 def test_no_caption_is_left_with_a_gap_to_fill() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -102,3 +103,54 @@ def test_there_is_no_measuring_without_a_probe(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(probe, "CHECKPOINT", Checkpoint(tmp_path / "probe.npz"))
     with pytest.raises(FileNotFoundError, match="python -m training data"):
         probe.trained()
+
+
+def drawn(side: int, y: int, x: int) -> np.ndarray:
+    """A red square on white with its middle there."""
+    image = np.full((SIDE, SIDE, 3), 250, np.uint8)
+    image[y - side // 2 : y + side // 2, x - side // 2 : x + side // 2] = COLOURS["red"]
+    return image
+
+
+@pytest.mark.parametrize(
+    ("asked", "image", "part", "share"),
+    [
+        ({"size": "small"}, drawn(48, 64, 64), "size", 1),
+        ({"size": "small"}, drawn(120, 64, 64), "size", 0),
+        ({"size": "big"}, drawn(120, 64, 64), "size", 1),
+        ({"size": "big"}, drawn(92, 64, 64), "size", 0),
+        ({"place": "left"}, drawn(64, 64, 36), "place", 1),
+        ({"place": "left"}, drawn(64, 64, 92), "place", 0),
+        ({"place": "bottom"}, drawn(64, 92, 64), "place", 1),
+        ({"place": "bottom"}, drawn(64, 64, 64), "place", 0),
+        ({"place": "top"}, np.full((SIDE, SIDE, 3), 250, np.uint8), "place", 0),
+    ],
+)
+def test_size_and_place_are_those_of_the_outline(
+    seen: np.ndarray, asked: dict[str, str], image: np.ndarray, part: str, share: float
+) -> None:
+    subject = Subject((Thing(CONCEPTS[0]),), "white", **asked)
+    assert evaluate.scores(None, image[None], [subject])[part] == share
+
+
+class Painting:
+    """Paints what is told beforehand, and keeps what was asked."""
+
+    def __init__(self, *answers: np.ndarray) -> None:
+        self.answers = list(answers)
+        self.negatives: list[list[str] | None] = []
+
+    def paint(self, prompts: list[str], *how: float, negatives: list[str] | None = None) -> np.ndarray:
+        self.negatives.append(negatives)
+        return self.answers.pop(0)
+
+
+def test_a_negative_prompt_works_where_the_colour_it_names_is_gone() -> None:
+    blue, red = (np.full((SIDE, SIDE, 3), COLOURS[name], np.uint8) for name in ("blue", "red"))
+    striped = blue.copy()
+    striped[::2] = COLOURS["red"]
+    painting = Painting(np.stack([blue, blue, striped]), np.stack([red, blue, red]))
+    found = evaluate.negative_scores(cast(Any, painting), 3)
+    assert painting.negatives[0] is None
+    assert painting.negatives[1] is not None and painting.negatives[1][0] == "blue background"
+    assert found == {"plain": pytest.approx(2 / 3, abs=1e-3), "colour gone": 0.5}
