@@ -39,7 +39,7 @@ SCALES = (2.0, 3.0, 4.0, 5.0, 6.0)
 RESULTS = RUNS / "evaluation.json"
 DIFFERENT, FLAT = 40, 12
 """Of 255: how far a pixel of an object is from its background, and how far a plain one may waver."""
-SMALL_BELOW, BIG_ABOVE, ASIDE = 72, 104, 12
+SMALL_BELOW, BIG_ABOVE, ASIDE = 55, 82, 12
 """Pixels: the sides of what counts as small and as big, and how far from the middle is beside it."""
 Scores = dict[str, float]
 

@@ -118,7 +118,7 @@ def drawn(side: int, y: int, x: int) -> np.ndarray:
         ({"size": "small"}, drawn(48, 64, 64), "size", 1),
         ({"size": "small"}, drawn(120, 64, 64), "size", 0),
         ({"size": "big"}, drawn(120, 64, 64), "size", 1),
-        ({"size": "big"}, drawn(92, 64, 64), "size", 0),
+        ({"size": "big"}, drawn(76, 64, 64), "size", 0),
         ({"place": "left"}, drawn(64, 64, 36), "place", 1),
         ({"place": "left"}, drawn(64, 64, 92), "place", 0),
         ({"place": "bottom"}, drawn(64, 92, 64), "place", 1),
