@@ -2,11 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from triptych.wire import Shape
+
 from .errors import Origin, StageFailed
-from .info import Infos
+from .info import Info, Infos
 from .routes import Route
 from .verdicts import MISPLACED
 
@@ -16,7 +18,7 @@ TOKENS, CHANNELS = 77, {"latent": 4, "image": 3}
 async def agree(routes: Mapping[str, Route]) -> Infos:
     """What each stage announces, all of it of one model; a replica that does not fit is passed over.
 
-    Raises StageFailed with both shapes where there is no other replica.
+    Raises StageFailed with both shapes where no other replica fits.
     """
     while True:
         announced = await asyncio.gather(*(route.ask_info() for route in routes.values()))
@@ -24,39 +26,58 @@ async def agree(routes: Mapping[str, Route]) -> Infos:
         clash = find_clash(infos)
         if clash is None:
             return infos
-        parties = routes[clash.stage], routes[clash.other]
-        if not any(route.pass_over(clash.error) for route in parties):
-            for route in parties:
-                route.forget()
+        others = {name: await routes[name].ask_others() for name in clash.shapes}
+        misfit = find_misfit(clash, others)
+        if misfit is None:
+            for name in clash.shapes:
+                routes[name].forget()
             raise clash.error
+        routes[misfit].pass_over(clash.error)
 
 
 class Clash(NamedTuple):
-    """Two stages that do not fit together."""
+    """A tensor, and the shapes in which two stages announce it, the later stage first."""
 
-    stage: str
-    other: str
-    error: StageFailed
+    tensor: str
+    shapes: Mapping[str, Shape]
+
+    @property
+    def error(self) -> StageFailed:
+        (stage, shape), (other, expected) = self.shapes.items()
+        message = (
+            f"The {other} stage announces a {self.tensor} of shape {list(expected)}, the {stage} stage "
+            f"one of {list(shape)}: they run different models. Give both the same SD_VERSION and MODEL."
+        )
+        return StageFailed(message, origin=Origin(stage, None), verdict=MISPLACED)
 
 
 def find_clash(infos: Infos) -> Clash | None:
     """The first tensor that two stages announce in different shapes."""
-    seen: dict[str, tuple[str, tuple[int, ...]]] = {}
+    seen: dict[str, tuple[str, Shape]] = {}
     for stage, info in infos.items():
         for tensor, shape in info.shapes.items() if info else ():
             other, expected = seen.setdefault(tensor, (stage, shape))
             if shape != expected:
-                message = (
-                    f"The {other} stage announces a {tensor} of shape {list(expected)}, the {stage} stage "
-                    f"one of {list(shape)}: they run different models. Give both the same SD_VERSION and "
-                    "MODEL."
-                )
-                error = StageFailed(message, origin=Origin(stage, None), verdict=MISPLACED)
-                return Clash(stage, other, error)
+                return Clash(tensor, {stage: shape, other: expected})
     return None
 
 
-def likely_shape(tensor: str, numbers: int) -> tuple[int, ...] | None:
+def find_misfit(clash: Clash, others: Mapping[str, Sequence[Info | None]]) -> str | None:
+    """Which of the two stages is to ask another of its replicas: one of which another fits, and of both such
+    the one whose shape fewer of the `others` bear out. None where no other would fit.
+    """
+
+    def fitting(shape: Shape, *stages: str) -> int:
+        announced = [info.shapes if info else {} for stage in stages for info in others[stage]]
+        return sum(shapes.get(clash.tensor, shape) == shape for shapes in announced)
+
+    (first, shape), (second, expected) = clash.shapes.items()
+    wanted = {first: expected, second: shape}
+    replaceable = [stage for stage in wanted if fitting(wanted[stage], stage)]
+    return min(replaceable, key=lambda stage: fitting(clash.shapes[stage], first, second), default=None)
+
+
+def likely_shape(tensor: str, numbers: int) -> Shape | None:
     """Of a tensor that comes as a row of so many numbers; None where nothing sensible has that length."""
     if tensor not in CHANNELS:
         return (TOKENS, numbers // TOKENS) if numbers and numbers % TOKENS == 0 else None

@@ -90,6 +90,11 @@ class Replica:
                 await self._refresh()
         return self._info
 
+    @property
+    def known(self) -> Info | None:
+        """What it announced or showed last, without asking it."""
+        return self._info
+
     async def post(self, payload: dict[str, Any], deadline: Deadline, read: Read, job: Job) -> Reply:
         """Sends one request of the stage contract and reads the answer, within the timeout.
 

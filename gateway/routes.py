@@ -1,8 +1,10 @@
 """One stage for one request: which replica does its part, and what follows when one does not."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -66,8 +68,10 @@ class Route:
         return self.info
 
     async def _ask_info(self, replica: Replica) -> Info | None:
-        """Of one that announces what the request cannot do without."""
-        info = await replica.info()
+        return self._checked(replica, await replica.info())
+
+    def _checked(self, replica: Replica, info: Info | None) -> Info | None:
+        """What it announces, if that is all that the request cannot do without."""
         for extra in self._needs:
             if not announces(info, extra):
                 raise replica.faults.lacks(extra)
@@ -125,13 +129,29 @@ class Route:
         if self._replica is not None:
             self._replica.forget()
 
-    def pass_over(self, error: GatewayError) -> bool:
-        """Asks others than the replica that answered last, if there are others; says whether there are."""
-        others = [one for one in self.stage.known if one is not self._replica and not one.condition]
-        if self._replica is None or not others:
-            return False
-        self._replica.breaker.enter(error.verdict, error.message)
-        return True
+    async def ask_others(self) -> list[Info | None]:
+        """What those replicas announce that could be asked instead of the one that answered last. An endpoint
+        is not woken for it: what is known of it counts.
+        """
+        others = [
+            one
+            for one in self.stage.known
+            if one is not self._replica and not one.condition and one.breaker.allows
+        ]
+        asked = await asyncio.gather(*map(self._ask_other, others))
+        return [info for answer in asked for info in answer]
+
+    async def _ask_other(self, replica: Replica) -> list[Info | None]:
+        """Nothing of one that cannot do it."""
+        with suppress(GatewayError):
+            known = replica.known if replica.on_hugging_face else await replica.info()
+            return [self._checked(replica, known)]
+        return []
+
+    def pass_over(self, error: GatewayError) -> None:
+        """Others are asked than the replica that answered last."""
+        if self._replica is not None:
+            self._replica.breaker.enter(error.verdict, error.message)
 
     async def _try(self, ask: Callable[[Replica], Awaitable[Result]]) -> Result:
         """What a replica makes of it; the last error where none does."""

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -17,18 +18,32 @@ Answer = Callable[[], Response]
 
 
 class Other:
-    """A second diffusion stage."""
+    """A second replica of a stage."""
 
     def __init__(self, fake: FakeStage, url: str) -> None:
         self.fake = fake
         self.url = url
 
 
-@pytest.fixture
-def other() -> Iterator[Other]:
-    fake = FakeStage("diffusion")
+@contextmanager
+def second(stage: str) -> Iterator[Other]:
+    fake = FakeStage(stage)
     with serving(fake.app()) as url:
         yield Other(fake, url)
+
+
+@pytest.fixture
+def other() -> Iterator[Other]:
+    with second("diffusion") as other:
+        yield other
+
+
+@pytest.fixture
+def wide_encoder() -> Iterator[Other]:
+    """A text encoder of another model."""
+    with second("text_encoder") as other:
+        other.fake.shapes = {"context": (77, 16), "unconditional_context": (77, 16)}
+        yield other
 
 
 def made(gateway: httpx.Client, **request: Any) -> dict[str, Any]:
@@ -331,6 +346,55 @@ def test_a_replica_of_another_model_is_refused_with_both_shapes(
     assert "[77, 16]" in stage["replicas"][0]["error"]
     assert "[77, 8]" in stage["replicas"][0]["error"]
     assert other.fake.requests == []
+
+
+def test_an_encoder_of_another_model_is_passed_over_and_no_sound_denoiser_is(
+    start_gateway: StartGateway, urls: dict[str, str], other: Other, wide_encoder: Other
+) -> None:
+    gateway = start_gateway(
+        text_encoder_url="",
+        text_encoder_urls=f"{wide_encoder.url};{urls['text_encoder']}",
+        diffusion_url="",
+        diffusion_urls=f"{urls['diffusion']};{other.url}",
+    )
+    result = made(gateway)
+    assert call(result, "text_encoder")["replica"] == urls["text_encoder"]
+    assert call(result)["replica"] == urls["diffusion"]
+    assert [warning.partition(" and ")[0] for warning in result["warnings"]] == [
+        f"The text_encoder stage at {wide_encoder.url} is misplaced"
+    ]
+
+
+def test_where_no_replica_fits_none_is_called_misplaced(
+    start_gateway: StartGateway, urls: dict[str, str], other: Other, wide_encoder: Other
+) -> None:
+    gateway = start_gateway(
+        text_encoder_url=wide_encoder.url,
+        diffusion_url="",
+        diffusion_urls=f"{urls['diffusion']};{other.url}",
+    )
+    answer = gateway.post("/v1/txt2img", json={"prompt": ""})
+    assert answer.status_code == 502
+    assert "they run different models" in answer.json()["error"]["message"]
+    assert state_of(gateway) == state_of(gateway, "text_encoder") == "warm"
+
+
+def test_an_endpoint_is_not_woken_to_hear_whom_it_fits(
+    start_gateway: StartGateway,
+    urls: dict[str, str],
+    other: Other,
+    wide_encoder: Other,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.replicas.is_hugging_face", lambda url: url == other.url)
+    gateway = start_gateway(
+        text_encoder_url="",
+        text_encoder_urls=f"{wide_encoder.url};{urls['text_encoder']}",
+        diffusion_url="",
+        diffusion_urls=f"{urls['diffusion']};{other.url}",
+    )
+    assert call(made(gateway))["replica"] == urls["diffusion"]
+    assert other.fake.paths == []
 
 
 def test_a_stand_in_of_another_model_is_refused_with_both_shapes(
