@@ -84,7 +84,8 @@ class Breaker:
             self.close()
 
     def _count(self) -> None:
-        self._failures += 1
+        """It is no longer in the state that it was found in before."""
+        self._failures, self._state, self._error = self._failures + 1, "", None
         if self._failures >= FAILURES:
             seconds = min(MOST_SECONDS, FIRST_SECONDS * 2 ** (self._failures - FAILURES))
             self._until = self._clock() + seconds

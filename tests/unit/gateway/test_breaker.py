@@ -4,7 +4,7 @@ import pytest
 
 from gateway.breaker import FAILURES, MOST_SECONDS, Breaker
 from gateway.errors import GatewayError
-from gateway.verdicts import BUSY, DOWN, FAILED, PAUSED, Verdict
+from gateway.verdicts import BUSY, DOWN, FAILED, PAUSED, UNAUTHORIZED, WAKING, Verdict
 
 
 class Clock:
@@ -102,3 +102,14 @@ def test_one_that_is_paused_is_so_at_once_and_for_a_while(breaker: Breaker, cloc
     clock.now += PAUSED.seconds
     assert breaker.allows
     assert breaker.state == ""
+
+
+@pytest.mark.parametrize("verdict", [PAUSED, WAKING, UNAUTHORIZED])
+def test_one_that_was_in_a_state_and_then_is_gone_is_in_it_no_longer(
+    breaker: Breaker, clock: Clock, verdict: Verdict
+) -> None:
+    fail(breaker, verdict)
+    clock.now += verdict.seconds
+    fail(breaker, times=FAILURES)
+    assert not breaker.allows
+    assert (breaker.state, breaker.error) == ("", None)
