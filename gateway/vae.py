@@ -1,7 +1,9 @@
 """The decoder stage as a VAE of its own: images of latents, latents of images, without a prompt."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,23 @@ from triptych.wire import Array, InvalidField
 from .codecs import Answer
 from .deadline import Deadline
 from .info import announces
+from .requests import StageCall
 from .routes import Route
 from .stages import Stages
 
 DECODER = "decoder"
 IMAGE_DTYPE, TASK = "image_dtype", "task"
 """The extras of a decoder that gives images as the model makes them, and of one that encodes."""
+
+
+@dataclass(frozen=True)
+class RemoteResult:
+    """The answer, with what the decoder did for it."""
+
+    answer: RemoteAnswer
+    calls: list[StageCall]
+    seconds: float
+    warnings: list[str]
 
 
 class RemoteVae:
@@ -28,48 +41,61 @@ class RemoteVae:
         self._stages = stages
         self._seconds = seconds
 
-    async def decode(self, asked: RemoteDecode) -> RemoteAnswer:
+    async def decode(self, asked: RemoteDecode) -> RemoteResult:
         """From a decoder that announces no float32 images they are computed out of uint8.
 
         Raises InvalidRequest for a size that the decoder lacks, or a StageError.
         """
-        route = self._route()
-        info = await route.ask_info()
+        work = self._begin()
+        info = await work.route.ask_info()
         batch, height, width, _ = asked.shape
         if not asked.is_uint8 and announces(info, IMAGE_DTYPE):
-            images = await _posted(
-                route, asked.payload, lambda answer: answer.tensor("image", np.float32, asked.shape)
+            images = await work.post(
+                asked.payload, lambda answer: answer.tensor("image", np.float32, asked.shape)
             )
-            return await asyncio.to_thread(asked.answer, images)
-        images = await _posted(route, asked.payload, lambda answer: answer.images(batch, (width, height)))
+            return work.result(await asyncio.to_thread(asked.answer, images))
+        images = await work.post(asked.payload, lambda answer: answer.images(batch, (width, height)))
         if not asked.is_uint8:
             images = images.astype(np.float32) / np.float32(127.5) - 1
-        return await asyncio.to_thread(asked.answer, images)
+        return work.result(await asyncio.to_thread(asked.answer, images))
 
-    async def encode(self, asked: RemoteEncode) -> RemoteAnswer:
+    async def encode(self, asked: RemoteEncode) -> RemoteResult:
         """Raises InvalidRequest for a size that the decoder lacks, or a StageError."""
-        route = self._route(TASK)
-        await route.ask_info()
-        return asked.answer(
-            await _posted(
-                route, asked.payload, lambda answer: answer.tensor("latent", np.float32, asked.shape)
-            )
+        work = self._begin(TASK)
+        await work.route.ask_info()
+        latents = await work.post(
+            asked.payload, lambda answer: answer.tensor("latent", np.float32, asked.shape)
         )
+        return work.result(asked.answer(latents))
 
-    def _route(self, *needs: str) -> Route:
+    def _begin(self, *needs: str) -> "_Work":
         (stage,) = self._stages.pick([DECODER], None)
-        return Route(stage, Deadline(self._seconds), needs=needs)
+        return _Work(Route(stage, Deadline(self._seconds), needs=needs))
 
 
-async def _posted(route: Route, payload: dict[str, Any], make: Callable[[Answer], Array]) -> Array:
-    """What `make` makes of the answer."""
+class _Work:
+    """One request at the decoder, from now on."""
 
-    async def read(answer: Answer) -> Array:
-        try:
-            return await asyncio.to_thread(make, answer)
-        except InvalidField as error:
-            todo = "Check that DECODER_URL is a decoder stage"
-            raise route.failed(f"answered what cannot be used: {error}", todo) from None
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self._calls: list[StageCall] = []
+        self._started = time.monotonic()
 
-    tensor: Array = (await route.post(payload, read)).value
-    return tensor
+    async def post(self, payload: dict[str, Any], make: Callable[[Answer], Array]) -> Array:
+        """What `make` makes of the answer."""
+
+        async def read(answer: Answer) -> Array:
+            try:
+                return await asyncio.to_thread(make, answer)
+            except InvalidField as error:
+                todo = "Check that DECODER_URL is a decoder stage"
+                raise self.route.failed(f"answered what cannot be used: {error}", todo) from None
+
+        reply = await self.route.post(payload, read)
+        self._calls.append(reply.call)
+        tensor: Array = reply.value
+        return tensor
+
+    def result(self, answer: RemoteAnswer) -> RemoteResult:
+        seconds = round(time.monotonic() - self._started, 4)
+        return RemoteResult(answer, self._calls, seconds, self.route.warnings)

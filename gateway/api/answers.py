@@ -2,13 +2,14 @@
 
 import base64
 import json
+from collections.abc import Sequence
 
 from fastapi import Request, Response
 
 from ..errors import NotAcceptable
 from ..images import MEDIA_TYPES, encode_picture
 from ..infotext import infotext
-from ..requests import GenerateRequest, GenerateResult
+from ..requests import GenerateRequest, GenerateResult, StageCall
 from ..timing import entry
 from .accept import choose
 from .failure import header_text
@@ -89,22 +90,28 @@ def _json(
         warnings=result.warnings,
         seconds=result.seconds,
     )
-    headers = {"Server-Timing": _server_timing(result)}
+    headers = {"Server-Timing": _server_timing(result.calls, result.seconds)}
     return Response(answer.model_dump_json(), media_type=JSON, headers=headers)
 
 
 def evidence_headers(result: GenerateResult) -> dict[str, str]:
-    """What each stage took, the first seed, and the warnings, as far as a header can hold their letters."""
-    headers = {"Server-Timing": _server_timing(result)}
+    """What each stage took, the first seed, and the warnings."""
+    headers = work_headers(result.calls, result.seconds, result.warnings)
     seed = next(iter(result.seeds), None)
     if seed is not None:
         headers["X-Triptych-Seed"] = str(seed)
-    if result.warnings:
-        headers["X-Triptych-Warning"] = header_text(" ".join(result.warnings))
     return headers
 
 
-def _server_timing(result: GenerateResult) -> str:
+def work_headers(calls: Sequence[StageCall], seconds: float, warnings: Sequence[str]) -> dict[str, str]:
+    """What each stage took, and the warnings, as far as a header can hold their letters."""
+    headers = {"Server-Timing": _server_timing(calls, seconds)}
+    if warnings:
+        headers["X-Triptych-Warning"] = header_text(" ".join(warnings))
+    return headers
+
+
+def _server_timing(calls: Sequence[StageCall], seconds: float) -> str:
     """An entry for each stage, durations in milliseconds, and one for the whole."""
     stages = [
         entry(
@@ -120,6 +127,6 @@ def _server_timing(result: GenerateResult) -> str:
             cache_hits=call.cache_hits,
             cache_misses=call.cache_misses,
         )
-        for call in result.calls
+        for call in calls
     ]
-    return ", ".join([*stages, entry("total", result.seconds)])
+    return ", ".join([*stages, entry("total", seconds)])

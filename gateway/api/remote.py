@@ -6,12 +6,13 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
-from triptych.remote_vae import RemoteAnswer, RemoteDecode, RemoteEncode
+from triptych.remote_vae import RemoteDecode, RemoteEncode
 from triptych.wire import InvalidField
 
 from ..errors import InvalidRequest
 from ..runtime import runtime_of
-from ..vae import RemoteVae
+from ..vae import RemoteResult, RemoteVae
+from .answers import work_headers
 from .body import body_limits, read_bytes
 from .connection import admitted, while_connected
 from .rendering import ERROR_RESPONSES
@@ -35,8 +36,9 @@ async def decode(request: Request) -> Response:
     """The endpoint for `diffusers.utils.remote_utils.remote_decode`: images of latents."""
     with admitted(request):
         items, accept = request.query_params.multi_items(), request.headers.get("accept", "")
-        body = await read_bytes(request, body_limits(runtime_of(request).settings))
-        asked = await _read(lambda: RemoteDecode.read(items, accept, body))
+        settings = runtime_of(request).settings
+        body = await read_bytes(request, body_limits(settings))
+        asked = await _read(lambda: RemoteDecode.read(items, accept, body, settings.max_image_pixels))
         return _response(await while_connected(request, _vae(request).decode(asked)))
 
 
@@ -44,11 +46,9 @@ async def decode(request: Request) -> Response:
 async def encode(request: Request) -> Response:
     """The endpoint for `diffusers.utils.remote_utils.remote_encode`: latents of images."""
     with admitted(request):
-        items, body = (
-            request.query_params.multi_items(),
-            await read_bytes(request, body_limits(runtime_of(request).settings)),
-        )
-        asked = await _read(lambda: RemoteEncode.read(items, body))
+        items, settings = request.query_params.multi_items(), runtime_of(request).settings
+        body = await read_bytes(request, body_limits(settings))
+        asked = await _read(lambda: RemoteEncode.read(items, body, settings.max_image_pixels))
         return _response(await while_connected(request, _vae(request).encode(asked)))
 
 
@@ -64,5 +64,7 @@ async def _read(read: Callable[[], Asked]) -> Asked:
         raise InvalidRequest(f"{error}.", field=error.field) from None
 
 
-def _response(answer: RemoteAnswer) -> Response:
-    return Response(answer.body, media_type=answer.media_type, headers=dict(answer.headers))
+def _response(result: RemoteResult) -> Response:
+    answer = result.answer
+    headers = {**answer.headers, **work_headers(result.calls, result.seconds, result.warnings)}
+    return Response(answer.body, media_type=answer.media_type, headers=headers)

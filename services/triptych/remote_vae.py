@@ -100,15 +100,18 @@ class RemoteDecode:
     is_uint8: bool
 
     @classmethod
-    def read(cls, items: Iterable[tuple[str, str]], accept: str, body: bytes) -> Self:
-        """From query parameters, `Accept` and body of the request. Raises InvalidField."""
+    def read(
+        cls, items: Iterable[tuple[str, str]], accept: str, body: bytes, max_pixels: float = math.inf
+    ) -> Self:
+        """From query parameters, `Accept` and body of the request, for images of so many pixels together.
+        Raises InvalidField."""
         parameters = Parameters(items)
         output = parameters.text("output_type", "pil", ("pil", "pt"))
         partly = output == "pt" and parameters.flag("partial_postprocess")
         # With a processor of its own, diffusers asks for `pil` and accepts raw values alone.
         is_file = output == "pil" and accept.strip().lower() != MEDIA_TYPE
         image_format = parameters.text("image_format", "png", FILES) if is_file else None
-        latents, dtype = _read_tensor(parameters, body, LATENT_CHANNELS)
+        latents, dtype = _read_tensor(parameters, body, LATENT_CHANNELS, LATENT_FACTOR, max_pixels)
         if is_file and len(latents) > 1:
             raise InvalidField("shape", "that of one latent for output_type=pil: use pt", f"{len(latents)}")
         default = LATENT_SCALE if parameters.flag("do_scaling") else 1.0
@@ -160,13 +163,14 @@ class RemoteEncode:
     shift: float
 
     @classmethod
-    def read(cls, items: Iterable[tuple[str, str]], body: bytes) -> Self:
-        """From query parameters and body of the request. Raises InvalidField."""
+    def read(cls, items: Iterable[tuple[str, str]], body: bytes, max_pixels: float = math.inf) -> Self:
+        """From query parameters and body of the request, for images of so many pixels together. Raises
+        InvalidField."""
         parameters = Parameters(items)
         if parameters.last("shape") is None:
-            images, dtype = _read_file(body)[None], "float32"
+            images, dtype = _read_file(body, max_pixels)[None], "float32"
         else:
-            images, dtype = _read_tensor(parameters, body, IMAGE_CHANNELS)
+            images, dtype = _read_tensor(parameters, body, IMAGE_CHANNELS, 1, max_pixels)
         scale = parameters.factor("scaling_factor", 1.0, 1e-3)
         return cls(images, dtype, scale, parameters.factor("shift_factor", 0.0, -MAX_FACTOR))
 
@@ -195,9 +199,15 @@ class RemoteEncode:
         return _tensor_answer(values.transpose(0, 3, 1, 2), self.dtype)
 
 
-def _read_tensor(parameters: Parameters, body: bytes, channels: int) -> tuple[Array, str]:
-    """float32 (batch, height, width, channels) of the body, and the dtype that it came in."""
-    shape, dtype = parameters.shape(channels), parameters.text("dtype", "", DTYPES)
+def _read_tensor(
+    parameters: Parameters, body: bytes, channels: int, factor: int, max_pixels: float
+) -> tuple[Array, str]:
+    """float32 (batch, height, width, channels) of the body, of images whose sides are so many times as long,
+    and the dtype that it came in."""
+    shape = parameters.shape(channels)
+    batch, _, height, width = shape
+    _check_pixels("shape", (batch, factor * height, factor * width), max_pixels)
+    dtype = parameters.text("dtype", "", DTYPES)
     size = math.prod(shape) * DTYPES[dtype].itemsize
     if len(body) != size:
         raise InvalidField("body", f"{size} bytes, a {dtype} tensor of shape {shape}", f"{len(body)} bytes")
@@ -207,13 +217,21 @@ def _read_tensor(parameters: Parameters, body: bytes, channels: int) -> tuple[Ar
     return np.ascontiguousarray(values.transpose(0, 2, 3, 1)), dtype
 
 
-def _read_file(body: bytes) -> Array:
+def _check_pixels(field: str, shape: Shape, max_pixels: float) -> None:
+    """Of images, (batch, height, width)."""
+    if math.prod(shape) > max_pixels:
+        must = f"of images of at most {max_pixels} pixels together"
+        raise InvalidField(field, must, " x ".join(map(str, shape)))
+
+
+def _read_file(body: bytes, max_pixels: float) -> Array:
     """uint8 (height, width, 3); the size that the file names is checked before it is decoded."""
     must = f"a PNG, JPEG or WebP file of at most {MAX_SIDE} x {MAX_SIDE} pixels, or a tensor with its shape"
     try:
         image = Image.open(io.BytesIO(body), formats=IMAGE_FILES)
         if max(image.size) > MAX_SIDE:
             raise InvalidField("body", must, f"one of {image.width} x {image.height}")
+        _check_pixels("body", (1, image.height, image.width), max_pixels)
         return np.asarray(image.convert("RGB"))
     except InvalidField:
         raise

@@ -171,6 +171,25 @@ def test_pictures_are_so_many_and_so_large(
     assert not fakes["diffusion"].requests
 
 
+@pytest.mark.parametrize(
+    ("path", "shape", "body"),
+    [
+        ("/v1/remote/decode", (1, 4, 16, 16), bytes(2 * 4 * 16 * 16)),
+        ("/v1/remote/encode", (3, 3, 64, 64), bytes(2 * 3 * 3 * 64 * 64)),
+        ("/v1/remote/encode", (), file_of(noise(128, 128))),
+    ],
+    ids=["latents", "values", "a file"],
+)
+def test_what_a_vae_elsewhere_is_sent_is_so_large(
+    gateway: httpx.Client, fakes: Fakes, path: str, shape: tuple[int, ...], body: bytes
+) -> None:
+    fakes["decoder"].extras = ["task"]
+    answer = gateway.post(path, params={"shape": shape, "dtype": "float16"}, content=body)
+    assert answer.status_code == 422
+    assert "images of at most 10000 pixels together" in answer.text
+    assert not fakes["decoder"].requests
+
+
 def test_no_address_in_a_request_is_fetched(gateway: httpx.Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.2)

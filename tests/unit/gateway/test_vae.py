@@ -1,6 +1,7 @@
 """diffusers' requests where the decoder is a plain endpoint, or does not do its part."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -9,10 +10,11 @@ import pytest
 from starlette.responses import JSONResponse
 
 from tests.unit.gateway.conftest import Fakes, StartGateway
-from tests.unit.gateway.fakes import PAINTED, base64_of
+from tests.unit.gateway.fakes import PAINTED, FakeStage, base64_of, paused, serving
 
 LATENT = np.linspace(-1, 1, 256, dtype=np.float32).reshape(1, 4, 8, 8)
 """NCHW"""
+Ask = Callable[[httpx.Client], httpx.Response]
 
 
 def decoded(gateway: httpx.Client, accept: str = "tensor/binary", **parameters: Any) -> httpx.Response:
@@ -40,15 +42,46 @@ def test_values_of_a_plain_decoder_are_computed_from_its_bytes(
     assert values.tolist() == pytest.approx([PAINTED / 127.5 - 1] * 3 * 64 * 64)
 
 
+def encoded(gateway: httpx.Client) -> httpx.Response:
+    parameters = {"shape": (1, 3, 64, 64), "dtype": "float32"}
+    body = np.zeros((1, 3, 64, 64), np.float32).tobytes()
+    return gateway.post("/v1/remote/encode", params=parameters, content=body)
+
+
 def test_a_decoder_that_does_not_announce_that_it_encodes_is_not_asked_to(
     fresh_gateway: httpx.Client, fakes: Fakes
 ) -> None:
-    parameters = {"shape": (1, 3, 64, 64), "dtype": "float32"}
-    body = np.zeros((1, 3, 64, 64), np.float32).tobytes()
-    answer = fresh_gateway.post("/v1/remote/encode", params=parameters, content=body)
+    answer = encoded(fresh_gateway)
     assert (answer.status_code, answer.json()["error"]["type"]) == (503, "StageUnavailable")
     assert "Set DECODER_URL to the decoder stage of this project" in answer.json()["error"]["message"]
     assert fakes["decoder"].requests == []
+
+
+@pytest.mark.parametrize("ask", [decoded, encoded])
+def test_an_answer_says_what_the_decoder_did_for_it(
+    fresh_gateway: httpx.Client, fakes: Fakes, urls: dict[str, str], ask: Ask
+) -> None:
+    fakes["decoder"].extras = ["task"]
+    fakes["decoder"].header = {"Server-Timing": "queue;dur=1, handler;dur=2;cache_hits=0;cache_misses=1"}
+    answer = ask(fresh_gateway)
+    assert answer.status_code == 200, answer.text
+    decoder, total = answer.headers["server-timing"].split(", ")
+    assert decoder.startswith("decoder;dur=")
+    for said in (f'desc="{urls["decoder"]}"', "attempts=1", "computing=2.0", "cache_misses=1"):
+        assert said in decoder.split(";")
+    assert total.startswith("total;dur=")
+
+
+def test_a_decoder_that_was_passed_over_is_told(
+    start_gateway: StartGateway, fakes: Fakes, urls: dict[str, str]
+) -> None:
+    fakes["decoder"].proxy = paused
+    with serving(FakeStage("decoder").app()) as other:
+        gateway = start_gateway(decoder_url="", decoder_urls=f"{urls['decoder']};{other}")
+        answer = decoded(gateway)
+    assert answer.status_code == 200, answer.text
+    said = f"The decoder stage at {urls['decoder']} is paused and was passed over."
+    assert answer.headers["x-triptych-warning"].startswith(said)
 
 
 def test_pictures_of_another_size_are_the_decoders_fault(fresh_gateway: httpx.Client, fakes: Fakes) -> None:

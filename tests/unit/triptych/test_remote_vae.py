@@ -134,6 +134,22 @@ def test_latents_come_shifted_and_scaled_as_they_are_asked_for() -> None:
     assert np.allclose(np.frombuffer(answer.body, np.float32), (1 - 0.25) * 0.5)
 
 
+def test_pictures_are_of_so_many_pixels_together() -> None:
+    two = np.zeros((2, 3, 8, 16), np.float32)
+    RemoteEncode.read([], png(16, 8), 128)
+    RemoteEncode.read(items(two), two.tobytes(), 256)
+    RemoteDecode.read(items(), MEDIA_TYPE, LATENT.tobytes(), 16 * 24)
+    must = "must be of images of at most {} pixels together; got {}"
+    for field, most, got, read in (
+        ("body", 127, "1 x 8 x 16", lambda: RemoteEncode.read([], png(16, 8), 127)),
+        ("shape", 255, "2 x 8 x 16", lambda: RemoteEncode.read(items(two), two.tobytes(), 255)),
+        ("shape", 383, "1 x 16 x 24", lambda: RemoteDecode.read(items(), MEDIA_TYPE, LATENT.tobytes(), 383)),
+    ):
+        with pytest.raises(InvalidField) as refused:
+            read()
+        assert str(refused.value) == f"{field} {must.format(most, got)}"
+
+
 @pytest.mark.parametrize(
     ("body", "got"),
     [

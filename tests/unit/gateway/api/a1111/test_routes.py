@@ -57,6 +57,7 @@ def begin(pool: ThreadPoolExecutor, gateway: httpx.Client, **fields: Any) -> "Fu
 def test_the_answer_is_what_the_clients_read(gateway: httpx.Client) -> None:
     response = gateway.post(TXT2IMG, json={**SMALL, "batch_size": 2, "eta": 1})
     body, said = response.json(), info(response)
+    assert "diffusion;dur=" in response.headers["server-timing"]
     assert set(body) == {"images", "parameters", "info"}
     assert (pixels_of(body["images"][0]) == PAINTED).all()
     assert body["parameters"]["eta"] == 1

@@ -30,6 +30,7 @@ def said(response: httpx.Response, status: int) -> str:
 def test_a_picture_comes_as_a_file(gateway: httpx.Client, accept: str, kind: str) -> None:
     response = gateway.post(TEXT, json=APPLE, headers={"Accept": accept})
     assert opened(response.content).format == kind
+    assert "diffusion;dur=" in response.headers["server-timing"]
 
 
 def test_nothing_but_a_picture_comes(gateway: httpx.Client, fakes: Fakes) -> None:

@@ -37,7 +37,9 @@ def error(response: httpx.Response, status: int) -> dict[str, Any]:
 
 
 def test_the_answer_is_what_the_client_reads(gateway: httpx.Client) -> None:
-    body = gateway.post(GENERATIONS, json={**APPLE, "n": 2, "seed": 5}).json()
+    response = gateway.post(GENERATIONS, json={**APPLE, "n": 2, "seed": 5})
+    assert "diffusion;dur=" in response.headers["server-timing"]
+    body = response.json()
     assert abs(body.pop("created") - time.time()) < 60
     pictures = [datum.pop("b64_json") for datum in body["data"]]
     assert body == {
