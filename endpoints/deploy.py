@@ -27,12 +27,20 @@ class DeployError(RuntimeError):
 
 def preview(deployment: Deployment, console: Console) -> None:
     """Show every call with its arguments, and do none of them."""
-    console.print("Nothing is done; with DRY_RUN=false these calls of huggingface_hub are:")
     commit = "the commit that upload_folder made"
-    for call in [*deployment.push(), deployment.find(), deployment.create(commit)]:
-        _show(call, console)
-    console.print(f"or, if {deployment.name} is there already and runs {deployment.repository}:")
-    _show(deployment.update(commit), console)
+    steps = {
+        "Nothing is done; with DRY_RUN=false these calls of huggingface_hub are:": [deployment.exists()],
+        "if it is there:": [deployment.files()],
+        "if it is not there, or holds a bundle or nothing:": [deployment.find(), *deployment.push()],
+        f"if there was no endpoint {deployment.name}:": [deployment.create(commit)],
+        f"if there was, and it ran {deployment.repository}:": [deployment.update(commit)],
+        "if it was paused:": [deployment.resume()],
+        "until it runs:": [deployment.find()],
+    }
+    for when, calls in steps.items():
+        console.print(when, soft_wrap=True, markup=False, highlight=False)
+        for call in calls:
+            _show(call, console)
 
 
 def deploy(deployment: Deployment, console: Console, poll_seconds: float = POLL_SECONDS) -> str:

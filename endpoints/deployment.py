@@ -52,6 +52,14 @@ class Deployment:
         """Where a person sees the endpoint and its log."""
         return f"https://endpoints.huggingface.co/{self.settings.namespace}/endpoints/{self.name}"
 
+    def exists(self) -> Call:
+        """Look whether the repository is there."""
+        return Call("repo_exists", {"repo_id": self.repository})
+
+    def files(self) -> Call:
+        """Look what is in it."""
+        return Call("list_repo_files", {"repo_id": self.repository})
+
     def push(self) -> list[Call]:
         """Have the repository, with the bundle's files and no others."""
         create = {"repo_id": self.repository, "private": self.settings.private, "exist_ok": True}
@@ -82,9 +90,9 @@ class Deployment:
 
     def is_ours(self, api: HfApi) -> bool:
         """Whether the repository is not there yet, or is empty, or holds a bundle."""
-        if not api.repo_exists(self.repository):
+        if not self.exists().run(api):
             return True
-        names = set(api.list_repo_files(self.repository)) - {".gitattributes"}
+        names = set(self.files().run(api)) - {".gitattributes"}
         return not names or BUNDLED in names
 
     def _described(self, commit: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A deployment says what it will do, does it with huggingface_hub's real client, and says what went wrong."""
 
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants
 from rich.console import Console
 
 from endpoints.bundle import write_bundle
@@ -202,22 +203,57 @@ def test_a_hub_that_cannot_be_reached_is_told(
     assert "The Hub could not be reached" in refused(tmp_path)
 
 
-def test_a_dry_run_shows_every_call_and_no_secret(account: FakeAccount, tmp_path: Path) -> None:
+def previewed(folder: Path) -> str:
     shown = io.StringIO()
-    preview(deployment(tmp_path, weights_token="hf_for_weights"), Console(file=shown, width=300))
-    calls = [line.partition("(")[0] for line in shown.getvalue().replace("HfApi()", "").splitlines()]
-    assert calls == [
+    preview(deployment(folder, weights_token="hf_for_weights"), Console(file=shown, width=300))
+    return shown.getvalue()
+
+
+def test_a_dry_run_shows_every_call_and_no_secret(account: FakeAccount, tmp_path: Path) -> None:
+    shown = previewed(tmp_path)
+    assert [line.partition("(")[0] for line in shown.replace("HfApi()", "").splitlines()] == [
         "Nothing is done; with DRY_RUN=false these calls of huggingface_hub are:",
+        ".repo_exists",
+        "if it is there:",
+        ".list_repo_files",
+        "if it is not there, or holds a bundle or nothing:",
+        ".get_inference_endpoint",
         ".create_repo",
         ".upload_folder",
-        ".get_inference_endpoint",
+        f"if there was no endpoint {NAME}:",
         ".create_inference_endpoint",
-        f"or, if {NAME} is there already and runs me/{NAME}:",
+        f"if there was, and it ran me/{NAME}:",
         ".update_inference_endpoint",
+        "if it was paused:",
+        ".resume_inference_endpoint",
+        "until it runs:",
+        ".get_inference_endpoint",
     ]
-    assert TOKEN not in shown.getvalue()
-    assert "hf_for_weights" not in shown.getvalue()
+    assert TOKEN not in shown
+    assert "hf_for_weights" not in shown
     assert (account.asked, account.changes) == ([], [])
+
+
+def test_nothing_is_done_that_a_dry_run_does_not_show(
+    account: FakeAccount, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time, and again when the endpoint is paused."""
+    asked: set[str] = set()
+
+    class Watched:
+        def __init__(self, **options: Any) -> None:
+            self._api = HfApi(**options)
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self._api, name)
+            asked.update([name] if callable(found) else [])
+            return found
+
+    monkeypatch.setattr("endpoints.deploy.HfApi", Watched)
+    done(tmp_path)
+    account.states = [{"state": "paused"}, {"state": "paused"}, RUNNING]
+    done(tmp_path)
+    assert asked == set(re.findall(r"HfApi\(\)\.(\w+)\(", previewed(tmp_path)))
 
 
 def command(what: str, **environment: str) -> subprocess.CompletedProcess[str]:
