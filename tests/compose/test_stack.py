@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from tests.running import ROOT
 from tests.tiny import IMAGE, MASK, PICTURE
 
-from .conftest import PROJECT, SERVICES, Stack, tell
+from .conftest import PROJECT, READY_SECONDS, SERVICES, Stack, tell
 
 STAGES = SERVICES[:-1]
 
@@ -167,6 +167,29 @@ def test_a_stage_is_replaced_by_its_url(stack: Stack) -> None:
         assert f"http://{name}:8000" in [call["replica"] for call in stack.picture()["stages"]]
     finally:
         stack.run("docker", "rm", "--force", name)
+
+
+def diffusion_places(stack: Stack) -> dict[str, str]:
+    """The state of every diffusion stage that the gateway knows, by its address."""
+    stages = requests.get(f"{stack.url}/v1/stages", timeout=30).json()
+    replicas = next(stage["replicas"] for stage in stages if stage["stage"] == "diffusion")
+    return {replica["url"]: replica["state"] for replica in replicas}
+
+
+def test_a_stage_that_is_scaled_has_its_work_shared(stack: Stack) -> None:
+    began = time.monotonic()
+    try:
+        stack.compose("up", "--detach", "--scale", "diffusion=2")
+        while list((places := diffusion_places(stack)).values()) != ["warm", "warm"]:
+            assert time.monotonic() - began < READY_SECONDS, places
+            time.sleep(1)
+        tell("a second diffusion stage, until both are warm", time.monotonic() - began)
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda seed: stack.picture(seed=seed), range(8)))
+        calls = [call for answer in answers for call in answer["stages"]]
+        assert {call["replica"] for call in calls if call["stage"] == "diffusion"} == set(places)
+    finally:
+        stack.compose("up", "--detach", "--scale", "diffusion=1")
 
 
 # The next two start what they need, whatever the test before has left: a stage takes half a minute.
