@@ -14,6 +14,7 @@ from gateway.keys.key import line_of
 from tests.running import ROOT
 
 STAGES = {"text-encoder": 8001, "diffusion": 8002, "inpainting": 8003, "decoder": 8004}
+TUNED = {"FINE_TUNED_MODEL": "/models/tuned.safetensors"}
 Services = dict[str, dict[str, Any]]
 
 
@@ -309,11 +310,12 @@ def test_the_gpu_overlay_reserves_a_gpu_for_every_stage_and_builds_for_it() -> N
         ("ports", "torch"),
         ("all-in-one",),
         ("one-unet",),
+        ("fine-tuned",),
         ("tls", "keys"),
     ],
 )
 def test_no_service_may_more_than_it_needs(overlays: tuple[str, ...]) -> None:
-    for name, service in services(*overlays, DOMAIN="pictures.example").items():
+    for name, service in services(*overlays, DOMAIN="pictures.example", **TUNED).items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
         assert not service.get("cap_add") and not service.get("privileged"), name
@@ -341,6 +343,44 @@ def test_one_unet_can_serve_diffusion_and_inpainting() -> None:
     assert set(described) == {*STAGES, "gateway"} - {"inpainting"}
     assert described["diffusion"]["environment"]["FACADES"] == "inpainting"
     assert described["gateway"]["environment"]["INPAINTING_URL"] == "http://diffusion:8000/inpainting"
+
+
+def test_a_fine_tuned_model_is_beside_the_standard_one_and_has_a_name() -> None:
+    assert "set FINE_TUNED_MODEL to the weights" in configured("fine-tuned").stderr
+    standard = {"MODEL": "/models/a.safetensors", "LORA": "/models/style.safetensors", "DTYPE": "bfloat16"}
+    described = services("fine-tuned", **standard, **TUNED, FINE_TUNED_NAME="anime")
+    assert set(described) == {*STAGES, "fine-tuned", "gateway"}
+    environment = described["fine-tuned"]["environment"]
+    asked = {"STAGE": "diffusion", "MODEL": "/models/tuned.safetensors", "LORA": "", "DTYPE": "bfloat16"}
+    assert asked.items() <= environment.items()
+    assert standard.items() <= described["diffusion"]["environment"].items()
+    assert environment["KERAS_BACKEND"] == described["diffusion"]["environment"]["KERAS_BACKEND"]
+    urls = described["gateway"]["environment"]
+    assert urls["DIFFUSION_URL__anime"] == "http://fine-tuned:8000"
+    assert urls["DIFFUSION_URL"] == "http://diffusion:8000"
+    assert "DIFFUSION_URL__fine_tuned" in services("fine-tuned", **TUNED)["gateway"]["environment"]
+
+
+def test_a_fine_tuned_model_may_be_of_a_published_version_and_have_loras() -> None:
+    given = {
+        "FINE_TUNED_MODEL": "",
+        "FINE_TUNED_SD_VERSION": "1.4",
+        "FINE_TUNED_LORA": "/models/b.safetensors",
+    }
+    described = services("fine-tuned", **given, MODEL="/models/a.safetensors")
+    asked = {"MODEL": "", "SD_VERSION": "1.4", "LORA": "/models/b.safetensors"}
+    assert asked.items() <= described["fine-tuned"]["environment"].items()
+
+
+@pytest.mark.parametrize("overlay", ["gpu", "jax", "torch", "observability"])
+def test_what_a_layer_does_with_the_diffusion_stage_it_does_with_a_fine_tuned_one(overlay: str) -> None:
+    described = services("fine-tuned", overlay, **TUNED)
+    standard, tuned = described["diffusion"], described["fine-tuned"]
+    for part in ("image", "deploy", "volumes", "mem_limit"):
+        assert tuned.get(part) == standard.get(part), part
+    environment = tuned["environment"]
+    differing = {name for name, value in standard["environment"].items() if environment[name] != value}
+    assert differing <= {"MODEL", "LORA", "SD_VERSION"}
 
 
 BASE = re.compile(r"^\s*FROM (\S+)", re.MULTILINE)

@@ -10,10 +10,15 @@ import numpy as np
 import pytest
 import requests
 from PIL import Image, ImageDraw
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
+from endpoints.bundle import BUILT_IN, write_bundle
+from endpoints.selected import Selected
 from tests.conftest import StageEndpoint, StageUrl
 from tests.e2e.pictures import background, data_of, opened, picture
-from tests.running import running_gateway
+from tests.fake_cloud import FakeEndpoint, fake_endpoint
+from tests.running import BACKENDS, running_gateway
 from tests.tiny import PICTURE, SIZE
 from training.concepts import COLOURS
 
@@ -115,6 +120,44 @@ def test_an_endpoint_gets_its_own_token_and_no_other(
     for name in STAGES:
         sent = {request.headers.get("Authorization") for request in stage_endpoint(name).received}
         assert sent == {f"Bearer hf_{name}"}
+
+
+@pytest.fixture(scope="module")
+def tuned_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeEndpoint]:
+    """An endpoint with the bundle of a diffusion stage whose weights are others than the built-in model's."""
+    folder = tmp_path_factory.mktemp("tuned")
+    built_in = {"SD_VERSION": "tiny", "KERAS_BACKEND": BACKENDS["DIFFUSION"]}
+    bundle = write_bundle(Selected("diffusion", built_in, is_built_in=True), folder)
+    tune(bundle / "triptych" / "assets" / BUILT_IN)
+    with fake_endpoint(bundle, folder / "endpoint", token="hf_tuned") as endpoint:
+        yield endpoint
+
+
+def tune(path: Path) -> None:
+    """Changes the weights of the diffusion model in the file."""
+    with safe_open(str(path), framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name, tensor in tensors.items():
+        if name.startswith("diffusion/") and tensor.ndim == 4:
+            tensors[name] = tensor * tensor.dtype.type(0.97)
+    save_file(tensors, path, metadata)
+
+
+def test_a_fine_tuned_model_is_chosen_beside_the_standard_one(
+    tuned_endpoint: FakeEndpoint, stage_url: StageUrl, gateway_url: str, tmp_path: Path
+) -> None:
+    variables = {f"{name.upper()}_URL": stage_url(name) for name in STAGES}
+    variables |= {"DIFFUSION_URL__anime": tuned_endpoint.url, "DIFFUSION_TOKEN__anime": tuned_endpoint.token}
+    with running_gateway(tmp_path / "log", **variables) as gateway:
+        standard, tuned = (ask(gateway.url, prompt="a dog", model=model) for model in (None, "anime"))
+        assert (standard.status_code, tuned.status_code) == (200, 200), tuned.text
+        ran = [[call["replica"] for call in answer.json()["stages"]] for answer in (standard, tuned)]
+    encoder, decoder = stage_url("text_encoder"), stage_url("decoder")
+    assert ran == [[encoder, place, decoder] for place in (stage_url("diffusion"), tuned_endpoint.url)]
+    of_standard, of_tuned = (opened(answer.json()["images"][0]["data"]) for answer in (standard, tuned))
+    assert same(of_standard, picture(gateway_url, **ASKED, prompt="a dog"))
+    assert not same(of_tuned, of_standard)
 
 
 @contextmanager
