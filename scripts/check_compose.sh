@@ -15,8 +15,10 @@ for overlays in "" keys tls "keys tls" ports gpu "ports gpu" jax "ports jax" tor
     diffusion-remote inpainting-remote decoder-remote "diffusion-remote inpainting-remote" \
     "diffusion-remote decoder-remote" "diffusion-remote inpainting-remote decoder-remote" \
     "diffusion-remote ports" "decoder-remote gpu" one-unet "one-unet gpu" all-in-one-remote endpoints \
-    fine-tuned "fine-tuned gpu" "fine-tuned one-unet" "fine-tuned observability" observability "observability ports" shared-jobs "shared-jobs endpoints" "shared-jobs ports" \
-    swarm "swarm one-unet swarm-gpu" "swarm swarm-secrets" "swarm all-in-one" "swarm fine-tuned swarm-gpu"; do
+    fine-tuned "fine-tuned gpu" "fine-tuned one-unet" "fine-tuned observability" \
+    observability "observability ports" "observability keys" "observability tls" shared-jobs "shared-jobs endpoints" \
+    "shared-jobs ports" "shared-jobs tls" swarm "swarm one-unet swarm-gpu" "swarm swarm-secrets" "swarm all-in-one" \
+    "swarm shared-jobs swarm-shared-jobs" "swarm fine-tuned swarm-gpu"; do
     files=(-f compose.yaml)
     for overlay in $overlays; do files+=(-f "compose/$overlay.yaml"); done
     echo "docker compose ${files[*]} config --quiet"

@@ -34,6 +34,8 @@ local_runs() { [[ ${MODE:-} != compose ]] && [[ -f $PID_FILE ]] && kill -0 "$(ca
 
 compose() {
     local files=(-f compose.yaml) overlay
+    [[ " ${OVERLAYS:-} " != *" tls "*"shared-jobs "* ]] \
+        || fail "OVERLAYS must name tls after shared-jobs, which would publish the gateways' own ports again"
     for overlay in ${OVERLAYS:-}; do
         [[ -f compose/$overlay.yaml ]] || fail "OVERLAYS must name files of compose/; there is no compose/$overlay.yaml"
         files+=(-f "compose/$overlay.yaml")

@@ -15,6 +15,7 @@ Service = dict[str, Any]
 
 UNKNOWN = ("build", "command", "depends_on", "entrypoint", "pull_policy", "restart", "security_opt")
 """Of no meaning in a stack, or null; for `security_opt` each engine's daemon.json says no-new-privileges."""
+EVERYWHERE = ("", "0.0.0.0", "::")
 UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
@@ -43,7 +44,7 @@ def service(name: str, described: Service) -> Service:
     one["deploy"] = {**deploy, "resources": resources}
     one["volumes"] = [_volume(volume) for volume in one.get("volumes", [])]
     one["volumes"] += [_tmpfs(text) for text in one.pop("tmpfs", [])]
-    one["ports"] = [_port(port) for port in one.get("ports", [])]
+    one["ports"] = [_port(name, port) for port in one.get("ports", [])]
     return one
 
 
@@ -52,10 +53,21 @@ def _is_said(key: str, value: Any) -> bool:
     return key in ("command", "entrypoint") and value is not None
 
 
-def _port(port: dict[str, Any]) -> dict[str, Any]:
+def _port(name: str, port: dict[str, Any]) -> dict[str, Any]:
     """Published on the container's node: a service of many addresses cannot have a port of the swarm's."""
+    published, address = port["published"], port.get("host_ip", "")
+    if "-" in published:
+        raise Untranslatable(
+            f"{name} publishes a port of {published} for each replica, and on a swarm all have the same one, "
+            "each on a node of its own: after shared-jobs take swarm-shared-jobs."
+        )
+    if address not in EVERYWHERE:
+        raise Untranslatable(
+            f"{name} publishes port {published} at {address} alone, and a stack does so at every address of "
+            "a node: leave that layer out, or publish at 0.0.0.0 what all may reach."
+        )
     kept = {key: value for key, value in port.items() if key != "host_ip"}
-    return {**kept, "published": int(port["published"]), "mode": "host"}
+    return {**kept, "published": int(published), "mode": "host"}
 
 
 def _volume(volume: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What the compose files come to when they are put on top of each other."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import gateway.settings
 import host.settings
 from gateway.keys.key import line_of
+from scripts.swarm import Untranslatable, stack
 from tests.running import ROOT
 
 STAGES = {"text-encoder": 8001, "diffusion": 8002, "inpainting": 8003, "decoder": 8004}
@@ -29,10 +31,15 @@ def configured(*overlays: str, **environment: str) -> subprocess.CompletedProces
     )
 
 
-def services(*overlays: str, **environment: str) -> Services:
+def project(*overlays: str, **environment: str) -> dict[str, Any]:
     result = configured(*overlays, **environment)
     assert result.returncode == 0, result.stderr
-    described: Services = json.loads(result.stdout)["services"]
+    described: dict[str, Any] = json.loads(result.stdout)
+    return described
+
+
+def services(*overlays: str, **environment: str) -> Services:
+    described: Services = project(*overlays, **environment)["services"]
     return described
 
 
@@ -171,6 +178,58 @@ def test_gateways_share_their_jobs_in_a_server_that_only_they_reach() -> None:
     assert gateway_["depends_on"]["jobs"]["condition"] == "service_healthy"
     assert gateway_["deploy"]["replicas"] == 2
     assert addresses(gateway_) == [("127.0.0.1", "8000-8001")]
+
+
+def test_by_tls_gateways_that_share_their_jobs_are_not_published_themselves() -> None:
+    layered = services("shared-jobs", "tls", DOMAIN="pictures.example")
+    assert addresses(layered["gateway"]) == []
+    assert layered["gateway"]["deploy"]["replicas"] == 2
+
+
+def test_make_refuses_the_order_in_which_they_would_be(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "MODE": "compose", "MODELS_DIR": str(tmp_path)}
+    refused = subprocess.run(
+        ["scripts/stack.sh", "up"],
+        cwd=ROOT,
+        env={**environment, "OVERLAYS": "tls shared-jobs"},
+        capture_output=True,
+        text=True,
+    )
+    assert refused.returncode != 0
+    assert "OVERLAYS must name tls after shared-jobs" in refused.stderr
+
+
+def swarm_services(*overlays: str, **environment: str) -> Services:
+    made: Services = stack(project("swarm", *overlays, **environment))["services"]
+    return made
+
+
+def test_on_a_swarm_gateways_with_shared_jobs_have_one_port_each_on_a_node_of_its_own() -> None:
+    given = {"GATEWAY_REPLICAS": "3", "GATEWAY_PORT": "9000", "JOBS_NODE": "node.hostname==one"}
+    layered = swarm_services("shared-jobs", "swarm-shared-jobs", **given)
+    gateway_, server = layered["gateway"], layered["jobs"]
+    assert [(port["published"], port["mode"]) for port in gateway_["ports"]] == [(9000, "host")]
+    assert gateway_["deploy"]["replicas"] == 3
+    assert gateway_["deploy"]["placement"]["max_replicas_per_node"] == 1
+    assert gateway_["environment"]["GATEWAY_PUBLISH"] == "0.0.0.0:9000"
+    assert gateway_["environment"]["JOBS_URL"] == "valkey://jobs:6379/0"
+    assert server["deploy"]["placement"]["constraints"] == ["node.hostname==one"]
+    assert not server["ports"]
+    networks = project("swarm", "shared-jobs", "swarm-shared-jobs")["networks"]
+    assert (networks["jobs"]["driver"], networks["jobs"]["internal"]) == ("overlay", True)
+
+
+def test_on_a_swarm_shared_jobs_need_the_layer_for_it() -> None:
+    with pytest.raises(Untranslatable, match="take swarm-shared-jobs"):
+        swarm_services("shared-jobs")
+
+
+def test_on_a_swarm_stages_are_where_the_gpus_are() -> None:
+    layered = swarm_services("swarm-gpu")
+    constraints = {name: one["deploy"]["placement"].get("constraints") for name, one in layered.items()}
+    gpu = ["node.labels.gpu == true"]
+    assert {name for name in STAGES if constraints[name] == gpu} == {"diffusion", "inpainting"}
+    assert {name for name in STAGES if constraints[name] is None} == {"text-encoder", "decoder"}
 
 
 MODEL_SETTINGS = {

@@ -6,6 +6,8 @@ import pytest
 
 from scripts.swarm import Untranslatable, stack
 
+PORT = {"mode": "ingress", "target": 8000, "published": "8000", "protocol": "tcp"}
+
 
 def translated(**service: Any) -> dict[str, Any]:
     project = {"name": "triptych", "x-stage": {}, "services": {"decoder": {"image": "stage", **service}}}
@@ -39,9 +41,18 @@ def test_a_folder_in_memory_is_a_mount(text: str, size: int | None) -> None:
 
 
 def test_a_port_is_that_of_the_node() -> None:
-    port = {"mode": "ingress", "host_ip": "127.0.0.1", "target": 8000, "published": "8000", "protocol": "tcp"}
-    (made,) = translated(ports=[port])["ports"]
+    (made,) = translated(ports=[{**PORT, "host_ip": "0.0.0.0"}])["ports"]
     assert made == {"mode": "host", "target": 8000, "published": 8000, "protocol": "tcp"}
+
+
+def test_a_port_of_one_address_is_refused_as_it_would_be_every_address() -> None:
+    with pytest.raises(Untranslatable, match=r"decoder publishes port 8000 at 127\.0\.0\.1 alone"):
+        translated(ports=[{**PORT, "host_ip": "127.0.0.1"}])
+
+
+def test_a_range_of_ports_is_refused_with_what_to_do_instead() -> None:
+    with pytest.raises(Untranslatable, match=r"8000-8001 .* take swarm-shared-jobs"):
+        translated(ports=[{**PORT, "host_ip": "127.0.0.1", "published": "8000-8001"}])
 
 
 def test_a_folder_of_the_node_is_bound_as_a_stack_says_it() -> None:
