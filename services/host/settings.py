@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from triptych.telemetry import TelemetrySettings
 
 SERVICES = Path(__file__).resolve().parent.parent
+HOW_TO_MAKE_ONE = "set STAGE_SECRET, the gateway's as well, to what `openssl rand -base64 32` prints"
 
 
 class Settings(TelemetrySettings):
@@ -55,6 +56,11 @@ class Settings(TelemetrySettings):
     stage_secret_file: Path | None = Field(
         None, description="A file that holds it, which is how containers get secrets."
     )
+    stages_publish: str = Field(
+        "",
+        description="In a container, the address of the host at which its port is published "
+        "(`compose/ports.yaml`). One that others than this machine can reach needs a secret.",
+    )
     stop_timeout: float = Field(
         8.0,
         ge=0,
@@ -84,7 +90,7 @@ class Settings(TelemetrySettings):
     @property
     def is_exposed(self) -> bool:
         """Whether others than this machine may reach it, and nothing is asked of them."""
-        return not self.secret and self.host != "localhost" and not _is_loopback(self.host)
+        return not self.secret and not _is_loopback(self.host)
 
     @field_validator("stage_secret_file", mode="before")
     @classmethod
@@ -103,6 +109,15 @@ class Settings(TelemetrySettings):
             raise ValueError(f"STAGE_SECRET_FILE must name a readable text file: {error}") from None
         if not secret:
             raise ValueError(f"STAGE_SECRET_FILE must hold a secret; {self.stage_secret_file} is empty")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_secret_where_it_is_published(self) -> Self:
+        if self.stages_publish and not self.secret and not _is_loopback(self.stages_publish.strip("[]")):
+            raise ValueError(
+                "STAGES_PUBLISH lets others than this machine reach the stage, so it needs a secret: "
+                f"{HOW_TO_MAKE_ONE}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -126,6 +141,8 @@ class Settings(TelemetrySettings):
 
 
 def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -235,6 +235,26 @@ def test_tokens_are_files_and_stand_in_no_manifest(full: Manifests) -> None:
     assert volumes["tokens"]["secret"]["items"] == [{"key": "HF_TOKEN", "path": "HF_TOKEN"}]
 
 
+def test_the_secret_of_the_stages_is_theirs_and_the_gateways(render: Render) -> None:
+    manifests = render({"secret": {"name": "tokens", "variables": ["STAGE_SECRET", "DECODER_TOKEN"]}})
+    for name, pod in manifests.pods().items():
+        assert manifests.environment(name)["STAGE_SECRET_FILE"] == "/run/secrets/triptych/STAGE_SECRET"
+        assert "/run/secrets/triptych" in _mounts(pod)
+    volumes = {volume["name"]: volume for volume in manifests.pods()["decoder"]["spec"]["volumes"]}
+    assert volumes["tokens"]["secret"]["items"] == [{"key": "STAGE_SECRET", "path": "STAGE_SECRET"}]
+    assert "HF_TOKEN_PATH" not in manifests.environment("decoder")
+
+
+def test_a_stage_that_is_to_know_no_secret_has_no_file_of_one(render: Render) -> None:
+    manifests = render({"secret": {"name": "tokens", "variables": ["DECODER_TOKEN"]}})
+    pods = manifests.pods()
+    assert {name for name in pods if "/run/secrets/triptych" in _mounts(pods[name])} == {"gateway"}
+
+
+def _mounts(pod: Manifest) -> set[str]:
+    return {mount["mountPath"] for mount in pod["spec"]["containers"][0]["volumeMounts"]}
+
+
 def test_what_is_under_way_may_finish_before_a_pod_is_ended(plain: Manifests) -> None:
     for name, pod in plain.pods().items():
         left = pod["spec"]["terminationGracePeriodSeconds"]

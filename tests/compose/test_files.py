@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -63,11 +64,25 @@ def test_the_gateway_is_published_elsewhere_by_a_variable() -> None:
 def settings_in(monkeypatch: pytest.MonkeyPatch, service: dict[str, Any]) -> gateway.settings.Settings:
     """As the gateway reads them in its container. ValueError where it would not start."""
     environment = {**service["environment"], "GATEWAY_HOST": "0.0.0.0"}
-    for name in gateway.settings.Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-        if (value := environment.get(name.upper())) is not None:
-            monkeypatch.setenv(name.upper(), value)
+    set_environment(monkeypatch, gateway.settings.Settings.model_fields, environment)
     return gateway.settings.Settings()
+
+
+def stage_settings_in(monkeypatch: pytest.MonkeyPatch, service: dict[str, Any]) -> host.settings.Settings:
+    """As a stage reads them in its container. ValueError where it would not start."""
+    environment = {**service["environment"], "HOST": "0.0.0.0"}
+    set_environment(monkeypatch, host.settings.Settings.model_fields, environment)
+    return host.settings.Settings()
+
+
+def set_environment(
+    monkeypatch: pytest.MonkeyPatch, fields: Iterable[str], environment: dict[str, str | None]
+) -> None:
+    """What is not handed on is not set."""
+    for name in map(str.upper, fields):
+        monkeypatch.delenv(name, raising=False)
+        if (value := environment.get(name)) is not None:
+            monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("publish", [None, "127.0.0.1:9000"])
@@ -102,9 +117,30 @@ def test_a_file_of_keys_is_mounted_by_its_folder_and_not_written_to() -> None:
     assert layered["environment"]["GATEWAY_KEYS_FILE"] == "/keys/keys"
 
 
-def test_every_stage_and_the_gateway_have_the_same_secret() -> None:
-    for name, service in services("ports", STAGE_SECRET="ours").items():
-        assert service["environment"]["STAGE_SECRET"] == "ours", name
+@pytest.mark.parametrize("variable", ["STAGE_SECRET", "STAGE_SECRET_FILE"])
+def test_every_stage_and_the_gateway_have_the_same_secret(variable: str) -> None:
+    for name, service in services("ports", **{variable: "ours"}).items():
+        assert service["environment"][variable] == "ours", name
+
+
+def test_stages_that_are_published_to_others_do_not_start_without_a_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    layered = services("ports", STAGES_PUBLISH="10.0.0.2")
+    guarded = services("ports", STAGES_PUBLISH="10.0.0.2", STAGE_SECRET="ours")
+    for name in (*STAGES, "all-in-one"):
+        assert {host for host, _ in addresses(layered[name])} == {"10.0.0.2"}
+        with pytest.raises(ValueError, match="STAGES_PUBLISH lets others than this machine reach"):
+            stage_settings_in(monkeypatch, layered[name])
+        assert stage_settings_in(monkeypatch, guarded[name]).secret == "ours"
+
+
+@pytest.mark.parametrize("overlays", [(), ("ports",)])
+def test_stages_need_no_secret_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, overlays: tuple[str, ...]
+) -> None:
+    described = services(*overlays)
+    assert not any(stage_settings_in(monkeypatch, described[name]).secret for name in STAGES)
 
 
 def test_every_stage_has_its_own_port_in_the_ports_overlay() -> None:
@@ -148,7 +184,8 @@ def test_a_remote_stage_does_not_start_here_and_must_be_named(stage: str) -> Non
 
 
 def test_every_setting_of_gateway_and_stages_can_be_set_here() -> None:
-    own = {"gateway_host", "gateway_port", "models", "host", "port", "handlers_dir", "facades"}
+    of_layers = {"facades", "stages_publish"}
+    own = {"gateway_host", "gateway_port", "models", "host", "port", "handlers_dir", *of_layers}
     described = services()
     for service, settings in (("gateway", gateway.settings.Settings), ("decoder", host.settings.Settings)):
         settable = {name.lower() for name in described[service]["environment"]}

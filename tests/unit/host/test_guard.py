@@ -96,6 +96,22 @@ def test_a_stage_that_others_can_reach_without_one_is_exposed(
     assert settings(tmp_path, **given).is_exposed == exposed
 
 
+@pytest.mark.parametrize("address", ["", "127.0.0.1", "127.0.0.2", "[::1]", "localhost"])
+def test_a_stage_that_is_published_on_its_machine_alone_needs_none(tmp_path: Path, address: str) -> None:
+    assert not settings(tmp_path, stages_publish=address).secret
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "[::]", "10.0.0.2", "stage.example"])
+def test_published_to_others_it_does_not_start_without_and_says_how_to_make_one(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(ValidationError, match=r"STAGES_PUBLISH lets others .* STAGE_SECRET.* `openssl rand"):
+        settings(tmp_path, stages_publish=address)
+    (tmp_path / "secret").write_text(SECRET)
+    for given in ({"stage_secret": SECRET}, {"stage_secret_file": tmp_path / "secret"}):
+        assert settings(tmp_path, stages_publish=address, **given).secret == SECRET
+
+
 def test_an_exposed_stage_says_so_when_it_starts(process: Callable[..., Process]) -> None:
     started = process(ECHO, HOST="0.0.0.0")
     wait_until(lambda: _answers(started.client))
