@@ -23,7 +23,7 @@ def stage_table() -> str:
     for name in sorted(fields, key=lambda name: name in TelemetrySettings.model_fields):
         field = fields[name]
         none = field.is_required() or name == "handlers_dir" or field.default is None
-        rows.append(_row(name.upper(), "" if none else str(field.default), field.description or ""))
+        rows.append(_row(name.upper(), "" if none else _shown(field.default), field.description or ""))
     return "\n".join([*rows, *(_row(name, *rest) for name, rest in SETTINGS.items())])
 
 
@@ -31,7 +31,7 @@ def deploy_table() -> str:
     """What `make deploy` reads besides the model's variables."""
     rows = ["| Variable | Default | Meaning |", "|---|---|---|"]
     for name, field in endpoints.settings.Settings.model_fields.items():
-        default = "" if field.is_required() or field.default is None else str(field.default).lower()
+        default = "" if field.is_required() or field.default is None else _shown(field.default)
         rows.append(_row(name.upper(), default, field.description or ""))
     return "\n".join(rows)
 
@@ -47,6 +47,10 @@ def with_tables(text: str) -> str:
         block = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- end -->)", re.DOTALL)
         text = block.sub(lambda match, table=table: f"{match[1]}{table}\n{match[2]}", text)  # type: ignore[misc]
     return text
+
+
+def _shown(default: object) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _row(name: str, default: str, meaning: str) -> str:

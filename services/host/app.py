@@ -54,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with watched(), tracing.flushed():
             yield
 
+    guard = Middleware(Guard, secret=settings.secret, metrics_open=settings.metrics_open)
     app = FastAPI(
         title=f"Triptych {settings.stage}",
         lifespan=lifespan,
@@ -61,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         middleware=[
             Middleware(Observer, metrics=metrics, prefixes=[stage.prefix for stage in stages.facades]),
-            *([Middleware(Guard, secret=settings.secret)] if settings.secret else []),
+            *([guard] if settings.secret else []),
         ],
         exception_handlers=dict.fromkeys(ERRORS, render),
         telemetry=tracing.of_fastapi,

@@ -10,6 +10,7 @@ from .forms import JSON, to_json
 
 OPEN = ("/health", "/ready")
 """Of every stage that is served: whether it answers, and how far it is, is asked by what starts it."""
+METRICS = "/metrics"
 REFUSED = {"error": "401 Unauthorized", "code": "UNAUTHORIZED"}
 """As a Hugging Face Endpoint answers."""
 
@@ -18,21 +19,21 @@ class Guard:
     """ASGI middleware: answers 401 to requests without `Authorization: Bearer` and the secret, before
     anything is read of them."""
 
-    def __init__(self, app: ASGIApp, secret: str) -> None:
+    def __init__(self, app: ASGIApp, secret: str, metrics_open: bool) -> None:
         self._app = app
         self._secret = secret.encode()
+        self._open = (*OPEN, METRICS) if metrics_open else OPEN
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_open(scope) or self._knows(scope):
+        if scope["type"] != "http" or self._is_open(scope) or self._knows(scope):
             await self._app(scope, receive, send)
             return
         headers = {"WWW-Authenticate": "Bearer"}
         await Response(to_json(REFUSED), 401, headers, media_type=JSON)(scope, receive, send)
 
+    def _is_open(self, scope: Scope) -> bool:
+        return scope["method"] in ("GET", "HEAD") and scope["path"].endswith(self._open)
+
     def _knows(self, scope: Scope) -> bool:
         scheme, _, token = Headers(scope=scope).get("authorization", "").strip().partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._secret)
-
-
-def _is_open(scope: Scope) -> bool:
-    return scope["method"] in ("GET", "HEAD") and scope["path"].endswith(OPEN)

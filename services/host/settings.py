@@ -61,6 +61,9 @@ class Settings(TelemetrySettings):
         description="In a container, the address of the host at which its port is published "
         "(`compose/ports.yaml`). One that others than this machine can reach needs a secret.",
     )
+    metrics_open: bool = Field(
+        False, description="`true`: `/metrics` needs no secret, for a network of one's own."
+    )
     stop_timeout: float = Field(
         8.0,
         ge=0,

@@ -255,6 +255,29 @@ def _mounts(pod: Manifest) -> set[str]:
     return {mount["mountPath"] for mount in pod["spec"]["containers"][0]["volumeMounts"]}
 
 
+def test_who_scrapes_what_is_annotated_needs_neither_key_nor_secret(render: Render, plain: Manifests) -> None:
+    for name, pod in plain.pods().items():
+        assert pod["metadata"]["annotations"]["prometheus.io/path"] == "/metrics"
+        assert plain.environment(name)["METRICS_OPEN"] == "true"
+        assert "METRICS_OPEN" not in render({"prometheus": {"annotations": False}}).environment(name)
+    closed = render({"stageEnv": {"METRICS_OPEN": False}, "gateway": {"env": {"METRICS_OPEN": False}}})
+    assert {closed.environment(name)["METRICS_OPEN"] for name in closed.pods()} == {"false"}
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [{"ingress": {"enabled": True, "host": "draw.example"}}, {"service": {"type": "LoadBalancer"}}],
+)
+def test_who_comes_from_outside_the_cluster_reads_no_metrics_without_a_key(
+    render: Render, gateway: dict[str, Any]
+) -> None:
+    manifests = render({"gateway": gateway})
+    assert "METRICS_OPEN" not in manifests.environment("gateway")
+    assert manifests.environment("decoder")["METRICS_OPEN"] == "true"
+    chosen = render({"gateway": {**gateway, "env": {"METRICS_OPEN": "true"}}})
+    assert chosen.environment("gateway")["METRICS_OPEN"] == "true"
+
+
 def test_what_is_under_way_may_finish_before_a_pod_is_ended(plain: Manifests) -> None:
     for name, pod in plain.pods().items():
         left = pod["spec"]["terminationGracePeriodSeconds"]

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+import gateway.app
 import gateway.settings
+import host.app
 import host.settings
 from gateway.keys.key import line_of
 from scripts.swarm import Untranslatable, stack
@@ -432,6 +435,28 @@ def test_a_layer_watches_all_of_it_and_every_service_sends_its_traces() -> None:
         assert {host for host, _ in addresses(layered[name])} == {"127.0.0.1"}
         for volume in layered[name].get("volumes", []):
             assert volume["type"] != "bind" or Path(volume["source"]).is_file()
+
+
+def test_prometheus_reads_all_of_it_where_there_are_keys_and_a_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    layered = services("observability", "keys", "ports", STAGE_SECRET="ours")
+    (tmp_path / "keys").write_text(line_of("ann", "secret"))
+    here = {"GATEWAY_KEYS_FILE": str(tmp_path / "keys"), "JOBS_DIR": str(tmp_path)}
+    for service in layered.values():
+        service.setdefault("environment", {}).update(here, OTEL_EXPORTER_OTLP_ENDPOINT="")
+    with TestClient(gateway.app.create_app(settings_in(monkeypatch, layered["gateway"]))) as client:
+        assert client.get("/metrics").status_code == 200
+        assert client.get("/v1/stages").status_code == 401
+    for name in (*STAGES, "all-in-one"):
+        stage = TestClient(host.app.create_app(stage_settings_in(monkeypatch, layered[name])))
+        assert stage.get("/metrics").status_code == 200, name
+        assert stage.get("/info").status_code == 401, name
+
+
+def test_the_proxy_keeps_what_prometheus_reads_from_the_internet() -> None:
+    directives = map(str.split, (ROOT / "compose/Caddyfile").read_text().splitlines())
+    assert ["respond", "/metrics", "404"] in [words[:3] for words in directives]
 
 
 def test_one_unet_can_serve_diffusion_and_inpainting() -> None:

@@ -84,6 +84,11 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* What such a pod is told: who scrapes it has neither key nor secret. */}}
+{{- define "triptych.scraped" -}}
+{{- if .Values.prometheus.annotations }}METRICS_OPEN: "true"{{ end }}
+{{- end }}
+
 {{/* The variables that a map says, as entries of env. */}}
 {{- define "triptych.env" -}}
 {{- range $name, $value := . }}

@@ -57,6 +57,13 @@ def test_that_it_lives_and_is_ready_is_told_to_everybody(stage: httpx.Client) ->
     assert stage.get("/ready").json()["state"] == "warm"
 
 
+def test_the_metrics_can_be_open_and_nothing_else_is(serve: Serve) -> None:
+    stage = serve(stage_secret=SECRET, metrics_open=True)
+    assert stage.get("/metrics").status_code == 200
+    for method, path in (("POST", "/"), ("POST", "/metrics"), ("GET", "/"), ("GET", "/info")):
+        assert stage.request(method, path).status_code == 401, path
+
+
 def test_the_secret_may_be_in_a_file(serve: Serve, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(f"{SECRET}\n")
