@@ -1,9 +1,9 @@
 """Looks for inputs that are not refused as they must be, for so many seconds in all.
 
-`python -m tests.fuzz` (`make fuzz SECONDS=600`): first the tests of this folder, with many more examples, and
-drawn anew each time; then Atheris, guided by coverage, for each decoder of untrusted bytes an equal part of
-the time. What it learns is kept in a folder for the next time; what it finds is a file there, whose name is
-shown, and which belongs into tests/fuzz/regressions once it is mended.
+`python -m tests.fuzz` (`make fuzz FUZZ_SECONDS=600`): first the tests of this folder, with many more
+examples, and drawn anew each time; then Atheris, guided by coverage, for each decoder of untrusted bytes an
+equal part of the time. What it learns is kept in a folder for the next time; what it finds is a file there,
+whose name is shown, and which belongs into tests/fuzz/regressions once it is mended.
 """
 
 import argparse

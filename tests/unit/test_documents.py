@@ -31,6 +31,13 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert not [link for link in links if not (document.parent / link).exists()]
 
 
+def test_who_contributes_is_told_of_every_check() -> None:
+    told = re.findall(r"^make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    checks = {name for name in targets if name.startswith("test")} | {"check", "faults", "fuzz"}
+    assert checks == set(told)
+
+
 def test_the_make_targets_and_compose_files_that_are_named_exist() -> None:
     text = "\n".join(document.read_text() for document in DOCUMENTS)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
