@@ -22,7 +22,7 @@ Times are the server's, in seconds since 1970, but for those of records.
 from .store import PACE_OF, RECORD_BYTES
 
 LAYOUT = 1
-"""Is one more where older gateways would misread what newer ones wrote."""
+"""Is one more where older gateways would misread what newer ones wrote, or newer ones what older ones did."""
 PREFIX = "triptych:"
 LAYOUT_KEY, NEWS = f"{PREFIX}layout", f"{PREFIX}news"
 STOP = "stop:"

@@ -86,11 +86,19 @@ class Server:
             raise ValueError(
                 f"JOBS_URL must be a Redis or Valkey server; {_named(self.url)}: {_why(error)}"
             ) from None
-        if there > scripts.LAYOUT:
-            raise ValueError(
-                f"JOBS_URL holds jobs of a newer version of the gateway ({_named(self.url)} has layout "
-                f"{there}, this one knows {scripts.LAYOUT}): run that version, or name another database."
+        if there == scripts.LAYOUT:
+            return
+        age, advice = "a newer", "run that version, or name another database."
+        if there < scripts.LAYOUT:
+            age = "an older"
+            advice = (
+                "have that version write them to a file (python -m gateway.jobs backup), and restore it with "
+                "this one into an empty database."
             )
+        raise ValueError(
+            f"JOBS_URL holds jobs of {age} version of the gateway ({_named(self.url)} has layout {there}, "
+            f"this one knows {scripts.LAYOUT}): {advice}"
+        )
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:

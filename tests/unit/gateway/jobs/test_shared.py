@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from gateway.errors import StoreUnavailable
+from gateway.jobs import scripts
 from gateway.jobs.journal import PROGRESS
 from gateway.jobs.leases import Leases
 from gateway.jobs.record import CANCELLED, DONE, QUEUED, RUNNING
@@ -232,6 +233,20 @@ def test_jobs_of_a_newer_version_are_not_touched(redis: RedisServer) -> None:
     redis.say("SET triptych:layout 99")
     with pytest.raises(ValueError, match=r"newer version of the gateway .* has layout 99, this one knows 1"):
         opened(redis.url)
+
+
+def test_jobs_of_an_older_version_are_not_touched(
+    redis: RedisServer, shared: Opening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared.inside(lambda store: add(store, "a"))
+    with monkeypatch.context() as patched:
+        patched.setattr(scripts, "LAYOUT", 2)
+        older = (
+            r"an older version of the gateway .* has layout 1, this one knows 2\): have that version write"
+        )
+        with pytest.raises(ValueError, match=older):
+            opened(redis.url)
+    assert shared.inside(lambda store: store.ids()) == ["a"]
 
 
 @pytest.mark.parametrize(
