@@ -504,14 +504,23 @@ def test_what_a_layer_does_with_the_diffusion_stage_it_does_with_a_fine_tuned_on
     assert differing <= {"MODEL", "LORA", "SD_VERSION"}
 
 
-BASE = re.compile(r"^\s*FROM (\S+)", re.MULTILINE)
+BASE = re.compile(r"^\s*(?:FROM |ARG PYTHON_IMAGE=)(\S+)", re.MULTILINE)
 
 
 def test_every_base_image_is_named_by_its_version() -> None:
     """A release of the language and one of the system, and never whatever is the latest."""
     files = [*ROOT.glob("*/Dockerfile"), *ROOT.glob("compose/*.yaml")]
     bases = {base for file in files for base in BASE.findall(file.read_text())}
-    assert bases == {"python:3.11-slim-bookworm", "caddy:2.10.2-alpine"}
+    assert bases == {"$PYTHON_IMAGE", "python:3.11-slim-bookworm", "caddy:2.10.2-alpine"}
+
+
+@pytest.mark.parametrize("overlays", [(), ("gpu",), ("jax",), ("all-in-one",)])
+def test_images_are_built_on_the_base_that_the_operator_names(overlays: tuple[str, ...]) -> None:
+    pinned = "registry.example/python:3.11-slim-bookworm@sha256:0123"
+    for name, service in services(*overlays, PYTHON_IMAGE=pinned).items():
+        if "build" in service:
+            assert service["build"]["args"]["PYTHON_IMAGE"] == pinned, name
+    assert "args" not in services(*overlays)["gateway"]["build"]  # and so the Dockerfile's own
 
 
 def test_every_image_has_a_user_without_rights() -> None:
