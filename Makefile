@@ -88,7 +88,7 @@ $(NODE_PACKAGES): tests/clients/js/package-lock.json
 	@touch $@
 
 test-parity: .venv/parity.stamp ## diffusers as a client; the full models, beside keras-cv and diffusers (12 GB of memory); installs PyTorch and JAX.
-	KERAS_BACKEND=openvino $(PYTHON) -m pytest $(DIFFUSERS) --timeout=1800 --durations=10
+	KERAS_BACKEND=$${KERAS_BACKEND:-openvino} $(PYTHON) -m pytest $(DIFFUSERS) --timeout=1800 --durations=10
 	$(PYTHON) -m pytest tests/clients/test_diffusers_remote.py
 	$(PYTHON) -m pytest tests/parity --ignore $(DIFFUSERS) --timeout=1800 --durations=10
 
