@@ -28,8 +28,8 @@ STAGES = {
 }
 
 
-def tensors(names: list[str]) -> Tensors:
-    rng = np.random.default_rng(0)
+def tensors(names: list[str], seed: int = 0) -> Tensors:
+    rng = np.random.default_rng(seed)
     made = {name: rng.integers(0, 2, SHAPES[name][0]).astype(SHAPES[name][1]) for name in names}
     return Tensors(made)
 

@@ -6,8 +6,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.faults.client import ask
-from tests.faults.machine import clock_jumps, jobs_disk_full, name_gone, weights_disk_full
+from tests.faults.client import ask, flood
+from tests.faults.machine import (
+    Shortage,
+    clock_jumps,
+    jobs_disk_full,
+    name_gone,
+    stage_clock_jumps,
+    weights_disk_full,
+)
 from tests.faults.proxy import Fault
 from tests.faults.stack import (
     FAKETIME,
@@ -49,20 +56,23 @@ def stopped(stage: str) -> Case:
 
 def out_of_memory(stage: str) -> Case:
     """The address space of the running process is limited (RLIMIT_AS): a machine without memory would take
-    the tests with it. The kernel's own answer to that is kill -9, which is a row of its own."""
+    the tests with it. The kernel's own answer to that is kill -9, which is a row of its own. What the process
+    has freed and not given back it may still use; so it is sent more than that is."""
 
     def run(stack: Stack) -> Row:
         victim, large = stack.mortal[stage], []
+        seen = Shortage(victim)
 
         def begin() -> None:
             limit_memory(victim, 0)
-            large.append(ask(stack.gateway.url, stage, 3, num_images=MUCH))
+            with flood(victim.url):
+                large.append(ask(stack.gateway.url, stage, 3, num_images=MUCH))
 
         fault = f"{stage} out of memory (RLIMIT_AS), and much asked of it"
         row = suffer(fault, stack.gateway, stage, begin, lambda: limit_memory(victim, None))
-        return replace(row, answers=[*row.answers, *large])
+        return replace(row, fault=f"{fault}: {seen.told()}", answers=[*row.answers, *large])
 
-    return Case(f"{stage}-out-of-memory", run)
+    return Case(f"{stage}-out-of-memory", run, quick=stage == "decoder")
 
 
 def on_the_wire(stage: str, fault: Fault) -> Case:
@@ -126,6 +136,7 @@ def cases() -> Iterator[Case]:
     library = "" if glob.glob(FAKETIME) else "libfaketime (Debian: apt install libfaketime)"
     for by in ("+23h", "-2d"):
         yield Case(f"clock{by}", clock_jumps(by), needs=library)
+        yield Case(f"diffusion-clock{by}", stage_clock_jumps("diffusion", by), needs=library)
     for stage in STAGES:
         yield killed(stage)
         yield stopped(stage)

@@ -6,16 +6,21 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 from PIL import Image
 
+from host.settings import Settings
+from tests.contract.test_tensors import STAGES as TAKEN
+from tests.contract.test_tensors import tensors
 from tests.e2e.pictures import data_of
 from tests.mortal import until
 from tests.tiny import PICTURE
+from triptych.wire import encode_tensor
 
 PATIENCE_SECONDS = 150
 NOBODY = 0
@@ -24,6 +29,8 @@ FOLDER = re.escape(tempfile.gettempdir())
 PLACE = re.compile(rf"http://127\.0\.0\.1:\d+|http://\w+\.test:\d+|{FOLDER}/[\w./-]+")
 PAUSE_SECONDS = 0.3
 JOB_SECONDS = 180
+BODIES = 16
+BODY_BYTES = Settings.model_fields["max_body_bytes"].default
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,33 @@ def _became(url: str, id: str) -> str:
     except (AssertionError, requests.RequestException) as error:
         return f"{id}: {error}"
     return "" if result.status_code == 200 else f"{id}: {result.text[:300]}"
+
+
+def does_its_part(url: str, stage: str, seed: int) -> bool:
+    """Whether this stage, asked by its contract, answers; what it has kept is of other seeds."""
+    body: dict[str, Any] = {"inputs": f"a red apple {seed}"}
+    if stage in TAKEN:
+        names, fields = TAKEN[stage]
+        texts = [encode_tensor(tensor) for tensor in tensors(names, seed).values()]
+        body = {**fields, "seed": seed, "inputs": texts if len(texts) > 1 else texts[0]}
+    try:
+        return requests.post(url, json=body, timeout=PATIENCE_SECONDS).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+@contextmanager
+def flood(url: str) -> Iterator[None]:
+    """Within the block a stage is sent many bodies at once, each as large as it takes one."""
+    body = bytes(BODY_BYTES)
+
+    def send(_: int) -> None:
+        with suppress(requests.RequestException):
+            requests.post(url, data=body, timeout=PATIENCE_SECONDS)
+
+    with ThreadPoolExecutor(BODIES) as pool:
+        pool.map(send, range(BODIES))
+        yield
 
 
 @contextmanager

@@ -1,18 +1,22 @@
 """One fault: clients before it, while it lasts, and until all is well again."""
 
+import itertools
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import requests
 
-from tests.faults.client import Accepted, Answer, ask, asking, hand_in, lost
+from tests.faults.client import Accepted, Answer, ask, asking, does_its_part, hand_in, lost
 from tests.faults.stack import STAGES, Stack
 from tests.mortal import Mortal, until
 
 HEAL_SECONDS = 180
 MOST_SECONDS = 60
 """Nobody waits longer for an answer, of whatever kind."""
+SEEDS = itertools.count(1_000_000)
+"""That no client has had."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def suffer(
     """
     accepted = Accepted()
     hand_in(gateway.url, stage, 1, accepted)
-    with asking(gateway.url, stage) as answers:
+    with asking(gateway.url, stage) as answers, ThreadPoolExecutor(1) as pool:
         until(lambda: len(answers) > 0, MOST_SECONDS)
         before = len(answers)
         begin()
@@ -59,21 +63,29 @@ def suffer(
         hand_in(gateway.url, stage, 2, accepted)
         until(lambda: len(answers) > before, MOST_SECONDS)
         time.sleep(seconds)
-        until(lambda: others_go_on(gateway, stage), HEAL_SECONDS)
+        others = pool.submit(until, lambda: others_go_on(gateway, stage), HEAL_SECONDS)
         if end is not None:
+            others.result()
             end()
             ended = time.monotonic()
-        until(lambda: ask(gateway.url, stage, int(1e6 + time.monotonic())).status == 200, HEAL_SECONDS)
+        until(lambda: ask(gateway.url, stage, next(SEEDS)).status == 200, HEAL_SECONDS)
         healed = time.monotonic() - ended
+        others.result()
     lasting = lost(gateway.url, accepted)
     return Row(fault, [*answers, *accepted.refused], healed, len(accepted.ids), lasting)
 
 
 def others_go_on(gateway: Mortal, stage: str) -> bool:
-    """Whether the gateway tells how all is, and the stages that nothing was done to are well."""
+    """Whether the gateway tells how all is, the stages that nothing was done to do their part, each asked by
+    itself, and pictures that do without the other one are made."""
     try:
         found = requests.get(f"{gateway.url}/v1/stages", timeout=15).json()
     except requests.RequestException:
         return False
-    well = {one["stage"] for one in found if any(at["state"] == "warm" for at in one["replicas"])}
-    return {*STAGES} - {stage} <= well
+    well = {one["stage"]: at["url"] for one in found for at in one["replicas"] if at["state"] == "warm"}
+    others = {*STAGES} - {stage}
+    return (
+        others <= {*well}
+        and all(does_its_part(well[other], other, next(SEEDS)) for other in others)
+        and (stage != "inpainting" or ask(gateway.url, "diffusion", next(SEEDS)).status == 200)
+    )
