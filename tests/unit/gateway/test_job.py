@@ -68,7 +68,7 @@ def test_a_stage_that_streams_is_told_what_it_announces(gateway: httpx.Client, s
     assert sorted(asked["inputs"]) == ["context", "unconditional_context"]
     assert not {"preview_every", "resume"} & set(asked)
     assert stage[0].headers[-1]["accept"] == "text/event-stream;dtype=float32"
-    assert evidence["seconds_waiting"] == pytest.approx(0.01, abs=0.005)
+    assert 0.01 <= evidence["seconds_waiting"] < 1  # the stage's, and what the gateway waited before it
     assert evidence["seconds_computing"] == 0.02
     assert (evidence["cache_hits"], evidence["cache_misses"]) == (1, 2)
     assert evidence["bytes_received"] > 1000
