@@ -32,6 +32,8 @@ class Span:
     ended: float
     failed: bool
     attributes: dict[str, Any]
+    links: list[str]
+    """The ids of the spans that it is linked to."""
 
 
 @dataclass
@@ -118,6 +120,7 @@ def read_spans(body: bytes) -> list[Span]:
             ended=span.end_time_unix_nano / 1e9,
             failed=span.status.code == span.status.STATUS_CODE_ERROR,
             attributes=_values(span.attributes),
+            links=[link.span_id.hex() for link in span.links],
         )
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans
         for scope in resource.scope_spans

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ def test_the_trace_says_what_was_kept_and_how_a_batch_was_shared(
     assert computed(again, "diffusion")["triptych.cache.latents.hit"] == 1
     assert computed(again, "diffusion")["triptych.unet_calls"] == 0
     assert computed(again, "decoder")["triptych.cache.pictures.hit"] == 1
+
+
+def test_pictures_that_shared_calls_of_the_unet_are_linked(gateway_url: str, collector: Collector) -> None:
+    parents = [Parent(), Parent()]
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(draw, gateway_url, one, seed=817 + n, steps=60) for n, one in enumerate(parents)]
+        assert all(future.result() for future in asked)
+    traces = [collector.trace(parent.trace, "POST /v1/txt2img", of=PATH) for parent in parents]
+    served, computing = (
+        [only([span for span in spans if span.service == "triptych-diffusion"], name) for spans in traces]
+        for name in ("POST /", "compute")
+    )
+    assert [span.links for span in computing] == [[served[1].id], [served[0].id]]
 
 
 def test_a_job_goes_on_in_the_trace_of_who_handed_it_in(gateway_url: str, collector: Collector) -> None:

@@ -4,7 +4,7 @@ import atexit
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from ..kept import KeptArrays
 from ..samplers import State
@@ -208,10 +208,15 @@ class Engine:
         with self._device:
             found = iter(self.unet.predict(rows))
         self._note(len(rows), time.monotonic() - began)
+        origins = self._origins(chosen) if len(chosen) > 1 else ()
         for job, group in zip(chosen, groups, strict=True):
-            job.rode(len(rows))
+            job.rode(len(rows), origins)
             self._clients.serve(job.client, len(group))
         return [[next(found) for _ in group] for group in groups]
+
+    def _origins(self, chosen: list[Job]) -> set[Hashable]:
+        with self._changed:
+            return {ticket.origin for job in chosen for ticket in job.tickets if ticket.origin is not None}
 
     def _note(self, rows: int, seconds: float) -> None:
         self._clock += rows

@@ -1,6 +1,7 @@
 """One order on its way through the model."""
 
 import time
+from collections.abc import Collection, Hashable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,8 @@ class Job:
         self.calls = 0
         self.rows_beside = 0
         """Rows of all its calls, those of others included."""
+        self.companions: set[Hashable] = set()
+        """The origins of all requests that its calls were made for."""
         self._deep: list[Latent] = []
         self._last: tuple[State, Latent] | None = None
         self._rows_from = _rows_from(order)
@@ -95,9 +98,10 @@ class Job:
             Row(latent, timestep, context, run, deep) for context, deep in zip(contexts, kept, strict=True)
         ]
 
-    def rode(self, rows: int) -> None:
-        """A call of so many rows was made for it among others."""
+    def rode(self, rows: int, origins: Collection[Hashable]) -> None:
+        """A call of so many rows was made for it among others, for requests of these origins."""
         self.rows_beside += rows
+        self.companions.update(origins)
 
     def step(self, found: list[Found]) -> None:
         """Go on by what the model found in the rows."""

@@ -1,7 +1,7 @@
 """What those who ordered hold: how far it is, what came of it, and the way to give it up."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ class Ticket:
         self._over = threading.Event()
         self._notice: Callable[[], None] | None = None
         self._cancelled = False
+        self.origin: Hashable = None
+        """What the server knows the request by, if it says so; told to those who share its calls."""
 
     @property
     def jobs(self) -> list[Job]:
@@ -92,6 +94,11 @@ class Ticket:
         calls = sum(job.calls for job in self._jobs)
         rows = sum(job.rows_beside for job in self._jobs)
         return {"unet_calls": calls, "unet_rows": rows / calls if calls else 0.0}
+
+    def companions(self) -> set[Hashable]:
+        """The origins of other requests that calls of the UNet were shared with."""
+        shared: set[Hashable] = set().union(*(job.companions for job in self._jobs))
+        return shared - {self.origin}
 
     def latents(self) -> npt.NDArray[np.float32]:
         """Latents, float32 (batch, height, width, 4), once they are there; raises what went wrong."""

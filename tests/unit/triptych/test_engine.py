@@ -88,6 +88,23 @@ def test_all_pictures_of_a_request_are_one_ticket() -> None:
     assert widths(model) == [6, 6, 6, 6]
 
 
+def test_requests_know_with_whom_they_shared_calls() -> None:
+    model = Model(capacity=64)
+    engine = engine_of(model)
+    model.gate.clear()
+    tickets = [submit(engine, order(seed)) for seed in range(3)]
+    for ticket, origin in zip(tickets, "abc", strict=True):
+        ticket.origin = origin
+    model.gate.set()
+    for ticket in tickets:
+        ticket.latents()
+    assert [ticket.companions() for ticket in tickets] == [{"b", "c"}, {"a", "c"}, {"a", "b"}]
+    alone_now = submit(engine, order(9))
+    alone_now.origin = "d"
+    alone_now.latents()
+    assert alone_now.companions() == set()
+
+
 def test_no_more_rows_share_a_call_than_is_fast() -> None:
     model = Model(capacity=5)
     engine = engine_of(model)
