@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from opentelemetry.trace import get_current_span
 from starlette.exceptions import HTTPException
 
 from triptych.wire import Cancelled
 
 from .handler import Ticket, TicketHandler
 from .options import Options
-from .work import Telling
+from .work import Origin, Telling
 from .worker import Call, Worker
 
 RUNNING = "running"
@@ -32,7 +31,7 @@ class Job:
         self._loop = asyncio.get_running_loop()
         self.submitted = time.perf_counter()
         self._began: float | None = None
-        self._span = get_current_span().get_span_context()
+        self._origin = Origin.here()
 
     @property
     def ticket(self) -> Ticket:
@@ -100,8 +99,8 @@ class Job:
         if self._cancelled:
             raise Cancelled
         self._ticket = handler.start(data)
-        if self._span.is_valid and isinstance(self._ticket, Telling):
-            self._ticket.origin = self._span
+        if self._origin and isinstance(self._ticket, Telling):
+            self._ticket.origin = self._origin
         self._ticket.watch(self._notice)
         self._notice()
         if self._cancelled:

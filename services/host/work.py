@@ -3,13 +3,31 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Hashable
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from opentelemetry.trace import Link, SpanContext, Tracer
+from opentelemetry.trace import Link, SpanContext, TraceFlags, Tracer, get_current_span
 
 from .metrics import LOOKED_UP, Metrics
 
 NANOSECONDS = 1_000_000_000
+
+
+class Origin(NamedTuple):
+    """The span in which a request came: that of its SpanContext which can be hashed."""
+
+    trace_id: int
+    span_id: int
+    flags: int
+
+    @classmethod
+    def here(cls) -> "Origin | None":
+        """That of the current span; None where nothing is traced."""
+        span = get_current_span().get_span_context()
+        return cls(span.trace_id, span.span_id, span.trace_flags) if span.is_valid else None
+
+    def link(self) -> Link:
+        """To it, from a span that has to do with it."""
+        return Link(SpanContext(self.trace_id, self.span_id, False, TraceFlags(self.flags)))
 
 
 @runtime_checkable
@@ -65,4 +83,4 @@ class Work:
 
 def _links(ticket: object) -> list[Link]:
     companions = ticket.companions() if isinstance(ticket, Telling) else ()
-    return [Link(span) for span in companions if isinstance(span, SpanContext)]
+    return [origin.link() for origin in companions if isinstance(origin, Origin)]
