@@ -82,8 +82,14 @@ def test_the_trace_says_what_was_kept_and_how_a_batch_was_shared(
 
 def test_pictures_that_shared_calls_of_the_unet_are_linked(gateway_url: str, collector: Collector) -> None:
     parents = [Parent(), Parent()]
+    unguided = {
+        "steps": 60,
+        "guidance_scale": 1,
+    }  # a row each, of the two that the stages here compute at once
     with ThreadPoolExecutor(2) as pool:
-        asked = [pool.submit(draw, gateway_url, one, seed=817 + n, steps=60) for n, one in enumerate(parents)]
+        asked = [
+            pool.submit(draw, gateway_url, one, seed=817 + n, **unguided) for n, one in enumerate(parents)
+        ]
         assert all(future.result() for future in asked)
     traces = [collector.trace(parent.trace, "POST /v1/txt2img", of=PATH) for parent in parents]
     served, computing = (
