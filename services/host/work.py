@@ -82,5 +82,6 @@ class Work:
 
 
 def _links(ticket: object) -> list[Link]:
-    companions = ticket.companions() if isinstance(ticket, Telling) else ()
-    return [origin.link() for origin in companions if isinstance(origin, Origin)]
+    if Origin.here() is None or not isinstance(ticket, Telling):
+        return []
+    return [origin.link() for origin in ticket.companions() if isinstance(origin, Origin)]
