@@ -21,7 +21,7 @@ import openvino.opset13 as ops
 from keras.src.backend.openvino.core import OpenVINOKerasTensor
 
 from ..selection import weights_dir
-from . import kept
+from . import channels, kept
 from .layout import Array, Axes, Program, copy_into
 
 POLICIES = {"bfloat16": "float32", "float16": "float32"}
@@ -31,6 +31,8 @@ KERNEL_TO_OIHW = (3, 2, 0, 1)
 OIHW_TO_KERNEL = (2, 3, 1, 0)
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 SPILLED_FROM = 2**20
+
+channels.use_own_norms()
 
 
 def place(variable: keras.Variable, array: Array, axes: Axes) -> None:
@@ -66,6 +68,7 @@ def _traced(model: keras.Model, examples: Sequence[Array]) -> ov.Model:
     output = model.call(inputs if len(inputs) > 1 else inputs[0])
     graph = ov.Model([ops.result(output.output)], parameters)
     _take_kernels_as_they_are(graph)
+    channels.put_channels_first(graph)
     return graph
 
 
@@ -112,10 +115,7 @@ def _take_kernels_as_they_are(graph: ov.Model) -> None:
         if source is None or source.get_type_name() != "Transpose":
             continue
         constant = source.input_value(0)
-        back = [_order(source)[axis] for axis in _order(node)] == list(range(len(_order(node))))
+        first, second = channels.order_of(source), channels.order_of(node)
+        back = [first[axis] for axis in second] == list(range(len(second)))
         if back and constant.get_node().get_type_name() == "Constant":
             node.output(0).replace(constant)
-
-
-def _order(transpose: Any) -> list[int]:
-    return [int(axis) for axis in transpose.input_value(1).get_node().data]
