@@ -26,6 +26,11 @@ class Report:
         """This point of the way has been reached now."""
         self._send({"mark": name, "at": time.monotonic(), "memory": held()})
 
+    def turn(self) -> None:
+        """Let those that are measured beside this one have their turns; comes back when it is this one's."""
+        self._send({"turn": True})
+        sys.stdin.readline()
+
     def result(self, **values: Any) -> None:
         """Values of the trial's record."""
         self._send({"result": values})

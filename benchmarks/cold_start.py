@@ -115,7 +115,7 @@ def _run(start: Start, weights: Path, options: argparse.Namespace, results: Resu
             return
         print(f"    within {megabytes} MB by {limit.how}", flush=True)
         said = {"limit": {"megabytes": megabytes, "how": limit.how}}
-        command.measure(replace(start.trial, prefix=limit.prefix), options, results, **said)
+        command.measure(replace(start.trial, prefix=limit.prefix), options, results, more=said)
 
 
 def start_keras_cv(report: Report, weights: str, repeats: int) -> None:

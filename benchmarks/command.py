@@ -1,13 +1,15 @@
 """What the benchmarks' commands share: their options, and running the trials that are not finished."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from benchmarks.results import Results
 from benchmarks.trial import Record, Trial
+from benchmarks.turns import Turns
 
 
 def parser(description: str | None, repeats: int | None = None) -> argparse.ArgumentParser:
@@ -60,6 +62,16 @@ def run(trials: Sequence[Trial], options: argparse.Namespace, results: Results) 
         measure(trial, options, results)
 
 
+def run_beside(groups: Iterable[Sequence[Trial]], options: argparse.Namespace, results: Results) -> None:
+    """Run the chosen groups that are not finished, the trials of a group by turns, and keep their records."""
+    for group in groups:
+        if list(pending(group, options, results)):
+            turns = Turns([trial.name for trial in group])
+            with ThreadPoolExecutor(len(group)) as pool:
+                for one in [pool.submit(measure, trial, options, results, turns) for trial in group]:
+                    one.result()
+
+
 def pending(trials: Sequence[Trial], options: argparse.Namespace, results: Results) -> Iterator[Trial]:
     """The chosen trials that are not finished, or all chosen ones with --fresh, each announced."""
     selected = chosen(trials, options.only)
@@ -69,9 +81,17 @@ def pending(trials: Sequence[Trial], options: argparse.Namespace, results: Resul
             yield trial
 
 
-def measure(trial: Trial, options: argparse.Namespace, results: Results, **more: Any) -> None:
+def measure(
+    trial: Trial,
+    options: argparse.Namespace,
+    results: Results,
+    turns: Turns | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> None:
     """Run the trial and keep its record, with `more` beside what it says itself."""
-    record = trial.run(options.cache / "logs" / f"{trial.name.replace('/', '-')}.log") | more
+    record = trial.run(options.cache / "logs" / f"{trial.name.replace('/', '-')}.log", turns) | dict(
+        more or {}
+    )
     print(f"    {_outcome(record)}", flush=True)
     results.add(record)
 

@@ -2,12 +2,13 @@
 
 `python -m benchmarks.images` measures pictures of a few numbers of steps (`--steps`) and draws the
 straight line through them to a full number (`--to`): on a CPU a step always takes the same time.
-It writes a table, a plot and a JSON into this folder, and goes on where it was stopped.
+Those of a group are all started, then draw by turns, so that a machine whose speed wavers does so for
+all. It writes a table, a plot and a JSON into this folder, and goes on with the group where it was stopped.
 """
 
 import argparse
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,26 +19,48 @@ from benchmarks import command, page, participants, pictures, plot
 from benchmarks.checkpoint import prepare
 from benchmarks.child import Report
 from benchmarks.machine import described, facts
-from benchmarks.participants import DIFFUSERS, KERAS_CV, PEERS, Participant, seconds_of
+from benchmarks.participants import (
+    DIFFUSERS,
+    DIFFUSERS_BFLOAT16,
+    KERAS_CV,
+    KERAS_CV_PLAIN,
+    OPTIMUM,
+    OPTIMUM_BFLOAT16,
+    Participant,
+    seconds_of,
+)
 from benchmarks.results import Results, ratio
 from benchmarks.trial import Record, Trial
 
 STACK = Participant("triptych", "Triptych, four processes over HTTP", "open_triptych", "diffusers")
-PARTICIPANTS = (*PEERS, STACK, replace(STACK, name="triptych-bfloat16", precision="bfloat16"))
+GROUPS = (
+    (KERAS_CV, DIFFUSERS, STACK),
+    (KERAS_CV_PLAIN, OPTIMUM, replace(STACK, name="triptych-again")),
+    (
+        DIFFUSERS_BFLOAT16,
+        OPTIMUM_BFLOAT16,
+        replace(STACK, name="triptych-bfloat16", precision="bfloat16"),
+    ),
+)
+"""Who is measured beside whom: as many as 24 GB hold, this project among them in every group."""
 
 
 def main() -> None:
     options = _options()
-    runnable = [participant for participant in PARTICIPANTS if participant.runs(options)]
-    needs = {participant.name: participant.needs for participant in runnable}
-    trials = [trial(participant, options) for participant in runnable]
+    runnable = [[participant for participant in group if participant.runs(options)] for group in GROUPS]
+    needs = {participant.name: participant.needs for group in runnable for participant in group}
+    groups = [[trial(participant, options) for participant in group] for group in runnable]
+    trials = [trial for group in groups for trial in group]
     if options.list:
         command.shown(trials)
         return
     results = Results(options.cache / "images.jsonl")
-    needed = {needs[one.name] for one in command.chosen(trials, options.only)} - {""}
+    chosen = {one.name for one in command.chosen(trials, options.only)}
+    needed = {needs[name] for name in chosen} - {""}
     prepare(sorted(needed), options.cache, {"openvino": options.optimum_python})
-    command.run(trials, options, results)
+    command.run_beside(
+        [[trial for trial in group if trial.name in chosen] for group in groups], options, results
+    )
     write(results.latest(trials), options.to)
 
 
@@ -64,21 +87,24 @@ def trial(participant: Participant, options: argparse.Namespace) -> Trial:
     arguments = {
         "opener": participant.opener,
         "steps": options.steps,
-        "repeats": options.repeats,
+        "rounds": options.repeats,
         "options": own,
     }
     python = participant.python(options)
     return Trial(participant.name, "benchmarks.images:measure", arguments, python=python)
 
 
-def measure(report: Report, opener: str, steps: list[int], repeats: int, options: Mapping[str, Any]) -> None:
-    """Open the participant, draw once to warm up, then time pictures of each number of steps."""
+def measure(report: Report, opener: str, steps: list[int], rounds: int, options: Mapping[str, Any]) -> None:
+    """Open the participant, draw once to warm up, then time pictures of each number of steps, by turns."""
     with getattr(pictures, opener)(report, **options) as draw:
         report.mark("ready")
         draw(steps[0])
         report.mark("first")
-        draws = {count: partial(draw, count) for count in steps}
-        times = {count: [seconds_of(call) for _ in range(repeats)] for count, call in draws.items()}
+        times: dict[int, list[float]] = {count: [] for count in steps}
+        for _ in range(rounds):
+            report.turn()
+            for count in steps:
+                times[count].append(seconds_of(partial(draw, count)))
         report.result(seconds=times)
 
 
@@ -99,17 +125,17 @@ def write(records: Mapping[str, Record], steps: int) -> None:
     machine = facts()
     page.keep("images", machine, records.values(), to=steps)
     done = {name: record for name, record in records.items() if "error" not in record}
-    bars = [
-        plot.Bar(
-            participant.label,
-            [whole_picture(done[participant.name]["seconds"], steps)[1]],
-            participant.ours,
-        )
-        for participant in PARTICIPANTS
-        if participant.name in done
-    ]
-    plot.draw(page.RESULTS / "images.png", {f"One picture of {steps} steps": bars}, "s")
-    text = page.table(_columns(done, steps), list(_rows(records, done, steps)))
+    panels = {
+        f"One picture of {steps} steps, {group[0].precision}, group {number}": [
+            plot.Bar(one.label, [whole_picture(done[one.name]["seconds"], steps)[1]], one.ours)
+            for one in group
+            if one.name in done
+        ]
+        for number, group in enumerate(GROUPS, start=1)
+    }
+    plot.draw(page.RESULTS / "images.png", {title: bars for title, bars in panels.items() if bars}, "s")
+    rows = [row for group in GROUPS for row in _rows(group, records, done, steps)]
+    text = page.table(_columns(done, steps), rows)
     page.fill(
         "images",
         f"{text}\n\n![The same as bars](results/images.png)\n\n{described(machine, records.values())}.",
@@ -129,8 +155,7 @@ def _columns(records: Mapping[str, Record], steps: int) -> list[str]:
         *(f"{count} steps, s" for count in counts),
         "a step more, s",
         f"{steps} steps, s ({whole})",
-        "keras-cv ÷ this",
-        "diffusers ÷ this",
+        "Triptych's beside it ÷ this",
         "start to first picture, s",
         "peak memory, MB",
         "of it anonymous, MB",
@@ -138,24 +163,25 @@ def _columns(records: Mapping[str, Record], steps: int) -> list[str]:
 
 
 def _rows(
-    records: Mapping[str, Record], done: Mapping[str, Record], steps: int
+    group: Sequence[Participant], records: Mapping[str, Record], done: Mapping[str, Record], steps: int
 ) -> Iterator[list[str | float | None]]:
     counts = _measured(done)
-    wholes = {name: whole_picture(record["seconds"], steps)[1] for name, record in done.items()}
-    for participant in PARTICIPANTS:
+    wholes = {
+        one.name: whole_picture(done[one.name]["seconds"], steps)[1] for one in group if one.name in done
+    }
+    for participant in group:
         record = done.get(participant.name)
         if record is None:
             labels = [participant.title, participant.precision]
             yield page.absent(labels, records.get(participant.name), len(_columns(done, steps)))
             continue
-        whole = wholes[participant.name]
         yield [
             participant.title,
             participant.precision,
             *(statistics.median(record["seconds"][count]) for count in counts),
             whole_picture(record["seconds"], steps)[0],
-            whole,
-            *(ratio(wholes.get(peer.name), whole) for peer in (KERAS_CV, DIFFUSERS)),
+            wholes[participant.name],
+            ratio(wholes.get(group[-1].name), wholes[participant.name]),
             record["marks"]["first"]["seconds"],
             record["memory"]["resident"],
             record["memory"]["anonymous"],

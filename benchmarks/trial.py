@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks.memory import PeakMemory
+from benchmarks.turns import Turns
 from tests.running import ROOT, inherited_environment
 
 Record = dict[str, Any]
@@ -41,12 +42,16 @@ class Trial:
         arguments = json.loads(json.dumps(self.arguments))
         return (record["trial"], record["arguments"]) == (self.name, arguments)
 
-    def run(self, log: Path) -> Record:
+    def run(self, log: Path, turns: Turns | None = None) -> Record:
         """The trial's record: marks (seconds since the start, memory at each in MB), peaks, results.
 
         A trial that fails has an `error` and what it reported before. `memory` is that of the process,
-        unless it reports its own.
+        unless it reports its own. It goes on only when it is its turn among those that share `turns`.
         """
+        with (turns or Turns()).of(self.name) as turn:
+            return self._run(log, turn)
+
+    def _run(self, log: Path, turn: Callable[[], None]) -> Record:
         record: Record = {
             "trial": self.name,
             "arguments": dict(self.arguments),
@@ -58,7 +63,7 @@ class Trial:
         with log.open("w") as output:
             begin = time.monotonic()
             with self._started(output) as process, PeakMemory(process.pid) as peak:
-                _collect(process, begin, record)
+                _collect(process, begin, record, turn)
         record.setdefault("memory", {"resident": peak.resident, "anonymous": peak.anonymous})
         if process.returncode:
             record["error"] = _reason(process.returncode, log)
@@ -75,16 +80,27 @@ class Trial:
         ]
         environment = {**inherited_environment(), "HF_HUB_OFFLINE": "1", **self.environment}
         return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=output, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
         )
 
 
-def _collect(process: subprocess.Popen[str], begin: float, record: Record) -> None:
+def _collect(process: subprocess.Popen[str], begin: float, record: Record, turn: Callable[[], None]) -> None:
+    assert process.stdin is not None
     assert process.stdout is not None
     try:
         for line in process.stdout:
             message = json.loads(line)
-            if "mark" in message:
+            if "turn" in message:
+                turn()
+                process.stdin.write("\n")
+                process.stdin.flush()
+            elif "mark" in message:
                 seconds = message["at"] - begin
                 record["marks"][message["mark"]] = {"seconds": seconds, "memory": message["memory"]}
                 print(f"    {seconds:7.1f} s  {message['mark']}", flush=True)

@@ -22,7 +22,7 @@ VARIABLES = (
 """What a bundle carries with it."""
 
 DEFAULTS = SERVICES.parent / "compose" / "backends"
-"""Lines such as DECODER_BACKEND=tensorflow: which is best for each stage on a CPU."""
+"""Lines such as DECODER_BACKEND=openvino: which is best for each stage on a CPU."""
 BACKENDS = {
     "tensorflow": ("cpu", ["tensorflow-cpu==2.21.0"]),
     "openvino": ("cpu", ["openvino==2026.4.1", "scipy==1.17.1"]),

@@ -327,10 +327,10 @@ def backends(*overlays: str, **environment: str) -> dict[str, str]:
 def test_every_stage_has_a_backend_of_its_own() -> None:
     by_default = backends()
     assert by_default == {
-        "text-encoder": "tensorflow",
+        "text-encoder": "openvino",
         "diffusion": "openvino",
         "inpainting": "openvino",
-        "decoder": "tensorflow",
+        "decoder": "openvino",
         "all-in-one": "openvino",
     }
     for stage in by_default:

@@ -49,10 +49,10 @@ def test_every_stage_is_warm_on_its_port(started: str) -> None:
 def test_the_stages_run_on_the_backends_that_containers_have(started: str) -> None:
     cards = {stage: requests.get(f"http://127.0.0.1:{port}/info").json() for stage, port in PORTS.items()}
     assert {stage: card["versions"]["backend"] for stage, card in cards.items()} == {
-        "text_encoder": "tensorflow",
+        "text_encoder": "openvino",
         "diffusion": "openvino",
         "inpainting": "openvino",
-        "decoder": "tensorflow",
+        "decoder": "openvino",
     }
 
 

@@ -120,10 +120,10 @@ def test_stages_run_on_the_backends_that_compose_names(stack: Stack) -> None:
     details = requests.get(f"{stack.url}/v1/stages", timeout=30).json()
     backends = {stage["stage"]: stage["replicas"][0]["info"]["versions"]["backend"] for stage in details}
     assert backends == {
-        "text_encoder": "tensorflow",
+        "text_encoder": "openvino",
         "diffusion": "openvino",
         "inpainting": "openvino",
-        "decoder": "tensorflow",
+        "decoder": "openvino",
     }
 
 

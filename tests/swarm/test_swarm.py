@@ -58,8 +58,8 @@ def test_containers_have_no_rights_and_bounded_memory(swarm: Swarm) -> None:
 
 def test_an_update_of_a_stage_loses_no_picture(swarm: Swarm) -> None:
     with Load(swarm) as load:
-        swarm.up(DECODER_BACKEND="openvino")
-        swarm.wait("until both are replaced", lambda: _backends(swarm) == ["openvino"] * 2)
+        swarm.up(DECODER_BACKEND="tensorflow")
+        swarm.wait("until both are replaced", lambda: _backends(swarm) == ["tensorflow"] * 2)
         swarm.wait("until the swarm is done", lambda: all_there(swarm.replicas()))
     load.check()
 
