@@ -1,11 +1,10 @@
 """What the benchmarks' commands share: their options, and running the trials that are not finished."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from benchmarks.results import Results
 from benchmarks.trial import Record, Trial
@@ -62,13 +61,16 @@ def run(trials: Sequence[Trial], options: argparse.Namespace, results: Results) 
         measure(trial, options, results)
 
 
-def run_beside(groups: Iterable[Sequence[Trial]], options: argparse.Namespace, results: Results) -> None:
+def run_beside(groups: Sequence[Sequence[Trial]], options: argparse.Namespace, results: Results) -> None:
     """Run the chosen groups that are not finished, the trials of a group by turns, and keep their records."""
+    selected = chosen([trial for group in groups for trial in group], options.only)
     for group in groups:
-        if list(pending(group, options, results)):
-            turns = Turns([trial.name for trial in group])
-            with ThreadPoolExecutor(len(group)) as pool:
-                for one in [pool.submit(measure, trial, options, results, turns) for trial in group]:
+        trials = [trial for trial in group if trial in selected]
+        if any(options.fresh or results.of(trial) is None for trial in trials):
+            print("by turns:", *(trial.name for trial in trials), flush=True)
+            turns = Turns([trial.name for trial in trials])
+            with ThreadPoolExecutor(len(trials)) as pool:
+                for one in [pool.submit(measure, trial, options, results, turns) for trial in trials]:
                     one.result()
 
 
@@ -86,12 +88,11 @@ def measure(
     options: argparse.Namespace,
     results: Results,
     turns: Turns | None = None,
-    more: Mapping[str, Any] | None = None,
+    more: Record | None = None,
 ) -> None:
     """Run the trial and keep its record, with `more` beside what it says itself."""
-    record = trial.run(options.cache / "logs" / f"{trial.name.replace('/', '-')}.log", turns) | dict(
-        more or {}
-    )
+    log = options.cache / "logs" / f"{trial.name.replace('/', '-')}.log"
+    record = trial.run(log, turns) | (more or {})
     print(f"    {_outcome(record)}", flush=True)
     results.add(record)
 

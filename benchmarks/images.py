@@ -55,12 +55,9 @@ def main() -> None:
         command.shown(trials)
         return
     results = Results(options.cache / "images.jsonl")
-    chosen = {one.name for one in command.chosen(trials, options.only)}
-    needed = {needs[name] for name in chosen} - {""}
+    needed = {needs[one.name] for one in command.chosen(trials, options.only)} - {""}
     prepare(sorted(needed), options.cache, {"openvino": options.optimum_python})
-    command.run_beside(
-        [[trial for trial in group if trial.name in chosen] for group in groups], options, results
-    )
+    command.run_beside(groups, options, results)
     write(results.latest(trials), options.to)
 
 

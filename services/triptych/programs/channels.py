@@ -14,8 +14,6 @@ import openvino.opset13 as ops
 from keras.src.backend.openvino.core import OpenVINOKerasTensor, get_ov_output
 
 TO_FIRST, TO_LAST = [0, 3, 1, 2], [0, 2, 3, 1]
-AXES = [0, 2, 3, 1]
-"""Where an axis of a tensor with channels last is in one with channels first."""
 
 
 def use_own_norms() -> None:
@@ -31,11 +29,6 @@ def put_channels_first(graph: Any) -> None:
         made = rule(node) if rule else None
         if made is not None:
             node.output(0).replace(made.output(0))
-
-
-def order_of(transpose: Any) -> list[int]:
-    """The order that a transpose brings axes into."""
-    return [int(axis) for axis in _values(transpose.input_value(1))]
 
 
 def _group_normalization(layer: Any, inputs: Any) -> Any:
@@ -55,7 +48,7 @@ def _layer_normalization(layer: Any, inputs: Any) -> Any:
 def _first(output: Any) -> Any:
     """The tensor with channels first that this one is a transpose of, or None."""
     node = output.get_node()
-    return node.input_value(0) if node.get_type_name() == "Transpose" and order_of(node) == TO_LAST else None
+    return node.input_value(0) if node.get_type_name() == "Transpose" and _order(node) == TO_LAST else None
 
 
 def _last(node: Any) -> Any:
@@ -63,9 +56,9 @@ def _last(node: Any) -> Any:
 
 
 def _end_both(node: Any) -> Any:
-    source = _first(node.input_value(0))
-    if source is not None and order_of(node) == TO_FIRST:
-        node.output(0).replace(source)
+    before, order = node.input_value(0).get_node(), _order(node)
+    if before.get_type_name() == "Transpose" and [_order(before)[axis] for axis in order] == sorted(order):
+        node.output(0).replace(before.input_value(0))
 
 
 def _of_one(operation: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
@@ -113,14 +106,18 @@ def _concat(node: Any) -> Any:
     sources = [_first(one) for one in node.input_values()]
     if any(source is None for source in sources):
         return None
-    return _last(ops.concat(sources, AXES[node.get_attributes()["axis"] % 4]))
+    return _last(ops.concat(sources, TO_LAST[node.get_attributes()["axis"] % 4]))
 
 
 def _gather(node: Any) -> Any:
     source, indices = _first(node.input_value(0)), node.input_value(1)
     if source is None or indices.get_partial_shape().rank.get_length() != 1:
         return None
-    return _last(ops.gather(source, indices, AXES[int(_values(node.input_value(2))) % 4]))
+    return _last(ops.gather(source, indices, TO_LAST[int(_values(node.input_value(2))) % 4]))
+
+
+def _order(transpose: Any) -> list[int]:
+    return [int(axis) for axis in _values(transpose.input_value(1))]
 
 
 def _values(output: Any) -> Any:

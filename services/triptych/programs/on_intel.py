@@ -67,7 +67,6 @@ def _traced(model: keras.Model, examples: Sequence[Array]) -> ov.Model:
     inputs = [OpenVINOKerasTensor(parameter.output(0)) for parameter in parameters]
     output = model.call(inputs if len(inputs) > 1 else inputs[0])
     graph = ov.Model([ops.result(output.output)], parameters)
-    _take_kernels_as_they_are(graph)
     channels.put_channels_first(graph)
     return graph
 
@@ -106,16 +105,3 @@ def _spilled(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
             f"OpenVINO needs these weights once more on the disk, and {folder} cannot take them ({error}): "
             "make room there, set WEIGHTS_DIR to another folder, or use a float32 safetensors file"
         ) from error
-
-
-def _take_kernels_as_they_are(graph: ov.Model) -> None:
-    """Cut out the two transposes between a kernel kept for OpenVINO and the convolution that wants it so."""
-    for node in graph.get_ordered_ops():
-        source = node.input_value(0).get_node() if node.get_type_name() == "Transpose" else None
-        if source is None or source.get_type_name() != "Transpose":
-            continue
-        constant = source.input_value(0)
-        first, second = channels.order_of(source), channels.order_of(node)
-        back = [first[axis] for axis in second] == list(range(len(second)))
-        if back and constant.get_node().get_type_name() == "Constant":
-            node.output(0).replace(constant)

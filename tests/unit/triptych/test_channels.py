@@ -108,28 +108,28 @@ def with_random_weights(layer: keras.Layer, shape: tuple[int, ...]) -> keras.Lay
     return layer
 
 
-def test_group_normalization_is_as_its_paper_has_it() -> None:
+def check(layer: keras.Layer, x: Array, normal: Array, operation: str) -> None:
+    """The layer, with weights of its own, gives `normal` scaled and shifted, by this operation."""
     backend()
+    with_random_weights(layer, x.shape)
+    graph = traced(layer.call, x)
+    expected = normal * values(8, seed=1) + values(8, seed=2)
+    np.testing.assert_allclose(result(graph, x), expected, atol=1e-5)
+    assert operations(graph)[operation] == 1
+
+
+def test_group_normalization_is_as_its_paper_has_it() -> None:
     x = values(*LAST) * 3 + 1
-    layer = with_random_weights(keras.layers.GroupNormalization(4, epsilon=0.01), LAST)
     groups = x.reshape(2, 24, 4, 2)
     mean, variance = groups.mean((1, 3), keepdims=True), groups.var((1, 3), keepdims=True)
     normal = ((groups - mean) / np.sqrt(variance + 0.01)).reshape(LAST)
-    graph = traced(layer.call, x)
-    expected = normal * values(8, seed=1) + values(8, seed=2)
-    np.testing.assert_allclose(result(graph, x), expected, atol=1e-5)
-    assert operations(graph)["GroupNormalization"] == 1
+    check(keras.layers.GroupNormalization(4, epsilon=0.01), x, normal, "GroupNormalization")
 
 
 def test_layer_normalization_is_as_its_paper_has_it() -> None:
-    backend()
     x = values(2, 24, 8) * 3 + 1
-    layer = with_random_weights(keras.layers.LayerNormalization(epsilon=0.01), x.shape)
     normal = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 0.01)
-    graph = traced(layer.call, x)
-    expected = normal * values(8, seed=1) + values(8, seed=2)
-    np.testing.assert_allclose(result(graph, x), expected, atol=1e-5)
-    assert operations(graph)["MVN"] == 1
+    check(keras.layers.LayerNormalization(epsilon=0.01), x, normal, "MVN")
 
 
 def test_a_block_of_a_unet_has_no_transpose_but_at_its_ends() -> None:
