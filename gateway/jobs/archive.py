@@ -6,11 +6,13 @@ import errno
 import sqlite3
 import tempfile
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import ParamSpec, TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
@@ -20,8 +22,8 @@ from ..progress import Progress
 from .folder import Folder
 from .journal import PLACE, Entry, Journal
 from .news import LINE, OWED, News
-from .record import CANCELLED, QUEUED, RUNNING, Record
-from .store import RECORD_BYTES, REQUEST, RESULT, STATE, Limits, full_line, no_room
+from .record import CANCELLED, DONE, QUEUED, RUNNING, Record
+from .store import PACE_OF, RECORD_BYTES, REQUEST, RESULT, STATE, Limits, full_line, no_room
 from .table import Table
 
 DATABASE = "jobs.sqlite"
@@ -48,6 +50,10 @@ class Archive:
         self._moved = self._number
         self._told: dict[str, dict[str, Entry]] = {}
         self._notifying: set[str] = set()
+        # By the monotonic clock, which nobody puts right.
+        self._began: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
+        self._paces: deque[float] = deque(maxlen=PACE_OF)
 
     async def add(self, record: Record, request: bytes) -> Record:
         try:
@@ -89,7 +95,7 @@ class Archive:
         return await self._do(self._folder.free)
 
     async def pace(self) -> float | None:
-        return await self._do(self._table.pace)
+        return fmean(self._paces) if self._paces else None
 
     async def journal(self, id: str) -> Journal:
         moved, place = self._moved, await self._do(self._table.place, id)
@@ -217,16 +223,20 @@ class Archive:
         except BaseException:
             self._folder.remove(record.id)
             raise
+        if record.state == RUNNING:
+            self._began[record.id] = time.monotonic()
         return added
 
     def _take(self) -> Record | None:
         record = self._table.next()
         if record is None:
             return None
+        self._began[record.id] = time.monotonic()
         return self._table.update(record.id, state=RUNNING, began=time.time(), runs=record.runs + 1)
 
     def _put_back(self, id: str) -> None:
         record = self._table.find(id)
+        self._began.pop(id, None)
         if record:
             self._table.update(id, state=QUEUED, runs=max(0, record.runs - 1))
 
@@ -237,6 +247,10 @@ class Archive:
         self._folder.forget(id, STATE)
         size = self._folder.size(id) + RECORD_BYTES
         self._table.update(id, state=state, error=error, ended=time.time(), size=size)
+        self._ended[id] = time.monotonic()
+        began = self._began.pop(id, None)
+        if state == DONE and began is not None:
+            self._paces.append(self._ended[id] - began)
         self._tidy()
         return self._table.find(id)
 
@@ -251,15 +265,20 @@ class Archive:
     def _remove(self, id: str) -> None:
         """The record first: files without one are found at the next start, a record without files is none."""
         self._table.delete(id)
+        self._ended.pop(id, None)
         self._folder.remove(id)
 
     def _tidy(self, coming: int = 0) -> None:
-        too_old, size = time.time() - self._limits.seconds, self._table.size() + coming
-        for record in self._table.ended():
-            if size <= self._limits.size and (record.ended or 0) > too_old:
-                break
-            self._remove(record.id)
-            size -= record.size
+        while (first := self._table.first_ended()) and (
+            self._table.size() + coming > self._limits.size or self._age(first) >= self._limits.seconds
+        ):
+            self._remove(first.id)
+
+    def _age(self, record: Record) -> float:
+        """The seconds since it ended. A wall clock that is put right in between ages only what ended before
+        the start."""
+        ended = self._ended.get(record.id)
+        return time.time() - (record.ended or 0) if ended is None else time.monotonic() - ended
 
 
 def _is_full(error: BaseException) -> bool:

@@ -24,13 +24,14 @@ logger = logging.getLogger(__name__)
 
 
 class Leases:
-    """Of the jobs that run here, and of the webhooks that are sent from here, by the jobs' ids."""
+    """Of the jobs that run here, since when by the monotonic clock, and of the webhooks that are sent from
+    here, by the jobs' ids."""
 
     def __init__(self, server: Server, seconds: float) -> None:
         self.news = News()
         self.me = uuid.uuid4().hex
         self.seconds = seconds
-        self.running: set[str] = set()
+        self.running: dict[str, float] = {}
         self.notifying: set[str] = set()
         self._server = server
         self._tasks: list[asyncio.Task[None]] = []

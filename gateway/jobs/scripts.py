@@ -6,7 +6,7 @@
     triptych:line            ids of those that wait, by number; those that ran before are below zero
     triptych:moved           the number of the line's last change
     triptych:leases          ids of those that run, by the time until which whoever runs one has it
-    triptych:ended           ids by the time
+    triptych:ended           ids by the time at which they ended
     triptych:owed            ids by the time until which whoever sends a webhook has it
     triptych:keys            ids by the clients' names for jobs
     triptych:size            what all take, in bytes
@@ -58,12 +58,7 @@ local function finish(id, state, error, ended)
     if error ~= '' then redis.call('HSET', job(id), 'error', error) end
     redis.call('ZREM', P .. 'leases', id)
     redis.call('ZREM', P .. 'line', id)
-    redis.call('ZADD', P .. 'ended', ended, id)
-    local began = field(id, 'began')
-    if state == 'done' and began then
-        redis.call('LPUSH', P .. 'paces', tostring(ended - began))
-        redis.call('LTRIM', P .. 'paces', 0, PACE_OF - 1)
-    end
+    redis.call('ZADD', P .. 'ended', now(), id)
     if field(id, 'notified') == 'pending' then
         redis.call('ZADD', P .. 'owed', 0, id)
         tell('owed')
@@ -94,14 +89,15 @@ end
 )
 
 TIDY = """
-local before, limit = tonumber(ARGV[1]), tonumber(ARGV[2]) - tonumber(ARGV[3])
-for _, id in ipairs(redis.call('ZRANGE', P .. 'ended', 0, -1)) do
+local before, limit = now() - ARGV[1], tonumber(ARGV[2]) - tonumber(ARGV[3])
+while true do
+    local first = redis.call('ZRANGE', P .. 'ended', 0, 0, 'WITHSCORES')
     local size = tonumber(redis.call('GET', P .. 'size') or 0)
-    if size <= limit and tonumber(redis.call('ZSCORE', P .. 'ended', id)) > before then return end
-    remove(id)
+    if not first[1] or (size <= limit and tonumber(first[2]) > before) then return end
+    remove(first[1])
 end
 """
-"""(ended before which time, bytes of all, bytes to come)"""
+"""(seconds that one is kept, bytes of all, bytes to come)"""
 
 ADD = """
 local id, key, state, size, request = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -172,12 +168,17 @@ END = """
 local id, me = ARGV[1], ARGV[2]
 if field(id, 'owner') ~= me then return {} end
 if field(id, 'state') == 'running' then
-    if ARGV[6] then redis.call('SET', file(id, 'result.zip'), ARGV[6]) end
+    if ARGV[7] then redis.call('SET', file(id, 'result.zip'), ARGV[7]) end
     finish(id, ARGV[3], ARGV[4], ARGV[5])
+    if ARGV[3] == 'done' then
+        redis.call('LPUSH', P .. 'paces', ARGV[6])
+        redis.call('LTRIM', P .. 'paces', 0, PACE_OF - 1)
+    end
 end
 return record(id)
 """
-"""(id, me, state, error, now, and where there is one the result). Once more, it says the same."""
+"""(id, me, state, error, now, the seconds that it took, and where there is one the result). Once more, it
+says the same."""
 
 CANCEL = """
 local id, state = ARGV[1], field(ARGV[1], 'state')

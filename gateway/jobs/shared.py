@@ -44,7 +44,7 @@ class SharedStore:
             if said == b"room":
                 raise no_room(self._limits.size)
             if record.state != QUEUED and ids == [record.id.encode()]:
-                self._leases.running.add(record.id)
+                self._leases.running[record.id] = time.monotonic()
             if known := await self.find(ids[0].decode()):
                 return known
 
@@ -94,7 +94,7 @@ class SharedStore:
             await self._server.run(scripts.TAKE, self._leases.me, self._leases.seconds, time.time())
         )
         if taken:
-            self._leases.running.add(taken.id)
+            self._leases.running[taken.id] = time.monotonic()
         return taken
 
     async def read(self, id: str, name: str) -> bytes | None:
@@ -109,15 +109,19 @@ class SharedStore:
         await self._server.run(scripts.KEEP, id, self._leases.me, state)
 
     async def put_back(self, id: str) -> None:
-        self._leases.running.discard(id)
+        self._leases.running.pop(id, None)
         await self._server.run(scripts.PUT_BACK, id, self._leases.me)
 
     async def end(self, id: str, state: str, error: str | None, result: bytes | None) -> Record | None:
         made = [] if result is None else [result]
+        now = time.monotonic()
+        took = now - self._leases.running.get(id, now)
         ended = to_record(
-            await self._server.run(scripts.END, id, self._leases.me, state, error or "", time.time(), *made)
+            await self._server.run(
+                scripts.END, id, self._leases.me, state, error or "", time.time(), took, *made
+            )
         )
-        self._leases.running.discard(id)
+        self._leases.running.pop(id, None)
         if ended is None:
             return None
         await self.tidy()
@@ -158,8 +162,7 @@ class SharedStore:
         )
 
     async def _tidy(self, coming: int = 0) -> None:
-        too_old = time.time() - self._limits.seconds
-        await self._server.run(scripts.TIDY, too_old, self._limits.size, coming)
+        await self._server.run(scripts.TIDY, self._limits.seconds, self._limits.size, coming)
 
 
 @asynccontextmanager

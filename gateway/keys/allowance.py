@@ -52,6 +52,10 @@ class Allowances:
             return
         until = self._limiter.get_window_stats(rate, key.name).reset_time
         seconds = max(1, math.ceil(until - time.time()))
+        if seconds > rate.get_expiry():  # the clock was put back meanwhile
+            self._limiter.clear(rate, key.name)
+            self._limiter.hit(rate, key.name)
+            return
         raise LimitReached(
             f"The key {key.name} has made {key.limits.rate} requests within a minute, and may make no more. "
             f"Try again in {seconds} s.",

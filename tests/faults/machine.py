@@ -119,10 +119,11 @@ def clock_jumps(by: str) -> Callable[[Stack], Row]:
         clock = stack.folder / f"clock{by}"
         with stack.another_gateway(f"clock{by}", (), **_faked(clock)) as gateway:
             return suffer(
-                f"the gateway's clock jumps by {by}",
+                f"the gateway's clock jumps by {by}, and is put right",
                 gateway,
                 "diffusion",
-                lambda: clock.write_text(by),
+                lambda: _put(clock, by),
+                lambda: _put(clock, "+0"),
             )
 
     return run
@@ -138,16 +139,23 @@ def stage_clock_jumps(name: str, by: str) -> Callable[[Stack], Row]:
             stage.start()
             stage.wait()
             running.enter_context(_instead(stack, name, stage))
-            fault = f"the clock of {name} jumps by {by}"
-            return suffer(fault, stack.behind, name, lambda: clock.write_text(by))
+            fault = f"the clock of {name} jumps by {by}, and is put right"
+            return suffer(fault, stack.behind, name, lambda: _put(clock, by), lambda: _put(clock, "+0"))
 
     return run
+
+
+def _put(clock: Path, by: str) -> None:
+    """At once: every call for the time reads it."""
+    new = clock.with_suffix(".new")
+    new.write_text(by)
+    new.replace(clock)
 
 
 def _faked(clock: Path) -> dict[str, str]:
     """The environment of a process whose wall clock is off by what this file says, nothing at first, by
     libfaketime; the monotonic one is left alone, as the kernel does."""
-    clock.write_text("+0")
+    _put(clock, "+0")
     return {
         "LD_PRELOAD": glob.glob(FAKETIME)[0],
         "FAKETIME_TIMESTAMP_FILE": str(clock),

@@ -1,6 +1,7 @@
 """One gateway's own folder of jobs."""
 
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,67 @@ def test_a_file_of_an_older_layout_becomes_one_of_the_newest(
     database.close()
 
 
+def test_jobs_of_an_older_layout_go_in_the_order_in_which_they_ended(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        WITHOUT_VERSION
+        + "".join(
+            f"INSERT INTO jobs VALUES ({number}, '{number}', 'txt2img', 'me', '{{}}', 0, NULL, 'digest', "
+            f"NULL, 1.0, 'done', 2.0, {ended}, 1, NULL, 5000, NULL);"
+            for number, ended in ((4, 4e9 + 2), (5, 4e9 + 1))
+        ),
+    )
+
+    async def script(store: Store) -> list[list[str]]:
+        left = [await ids(store)]
+        assert await store.size() == 4099 + 2 * 5096 + 2 * 5000
+        for id in ("d", "e"):
+            await store.add(replace(NEW, id=id), BODY)
+            left.append(await ids(store))
+        return left
+
+    limits = replace(ROOMY, size=4099 + 2 * 5096 + 2 * 5000)
+    left = Opening(lambda limits: open_archive(str(tmp_path), limits)).inside(script, limits)
+    assert left == [["a", "b", "c", "4", "5"], ["b", "c", "4", "d"], ["b", "c", "d", "e"]]
+
+
+def test_a_job_is_as_much_work_however_many_are_kept(tmp_path: Path) -> None:
+    """In steps of SQLite's machine, by tens."""
+
+    async def script(store: Store) -> list[int]:
+        assert isinstance(store, Archive)
+        counts = []
+        for kept in (10, 2000):
+            for number in range(len(await store.ids()), kept):
+                store._table.add(replace(NEW, id=f"{number}", state="done", began=1.0, ended=time.time()))
+            steps = 0
+
+            def count() -> None:
+                nonlocal steps
+                steps += 1
+
+            store._table._database.set_progress_handler(count, 10)
+            await store.add(replace(NEW, id=f"new{kept}", notified="pending"), BODY)
+            await store.take()
+            await store.journal(f"new{kept}")
+            await store.end(f"new{kept}", "done", None, b"result")
+            assert await store.owed()
+            await store.notified(f"new{kept}", "delivered")
+            for _ in range(2):
+                await store.unfinished("me")
+                await store.newest(5, "nobody")
+                await store.pace()
+                await store.size()
+                await store.oldest()
+            store._table._database.set_progress_handler(None, 0)
+            counts.append(steps)
+        return counts
+
+    few, many = inside(tmp_path, script)
+    assert 0 < few < 1000
+    assert many < 1.5 * few
+
+
 def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside(tmp_path, add)
     before = version(tmp_path)
@@ -108,7 +170,7 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch
 
 def test_jobs_of_a_newer_version_are_not_touched(tmp_path: Path) -> None:
     written(tmp_path, "PRAGMA user_version=99")
-    with pytest.raises(ValueError, match=r"newer version of the gateway .* has layout 99, this one knows 1"):
+    with pytest.raises(ValueError, match=r"newer version of the gateway .* has layout 99, this one knows 2"):
         inside(tmp_path, ids)
 
 

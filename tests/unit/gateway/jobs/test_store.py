@@ -162,6 +162,30 @@ def test_what_ended_first_goes_first_where_there_is_too_much(opening: Opening) -
     assert opening.inside(script, replace(ROOMY, size=3 * (RECORD_BYTES + 1000))) == ["d", "c", "a"]
 
 
+@pytest.mark.parametrize("days", [2, -2])
+def test_a_clock_that_is_put_right_changes_neither_what_is_kept_nor_the_pace(
+    opening: Opening, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, off = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: right() + off)
+
+    async def script(store: Store) -> tuple[list[str], float | None]:
+        nonlocal off
+        await add(store, "a", "b", "c", "d")
+        for id in ("a", "b", "c"):
+            await store.take()
+            off = days * 86400.0 - off
+            await store.end(id, DONE, None, BODY)
+            await store.tidy()
+        assert sorted(await ids(store)) == ["a", "b", "c", "d"]
+        await add(store, "e", "f")
+        return await ids(store), await store.pace()
+
+    left, pace = opening.inside(script, replace(ROOMY, size=5 * (RECORD_BYTES + 1000)))
+    assert left == ["f", "e", "d", "c", "b"]
+    assert pace is not None and 0 < pace < 60
+
+
 def test_a_result_without_room_is_gone_with_its_job(opening: Opening) -> None:
     async def script(store: Store) -> list[Any]:
         await add(store, "a")

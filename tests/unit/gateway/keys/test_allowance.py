@@ -1,6 +1,7 @@
 """What a key may do, and what its holder is told who wants more."""
 
 import threading
+import time
 
 import httpx
 import pytest
@@ -44,6 +45,22 @@ def test_a_key_makes_so_many_requests_in_a_minute(start_gateway: StartGateway) -
     assert refused["/hf/text-to-image"].json()["error"].startswith(said)
     assert gateway.get("/v1/jobs", headers=bearer(ANN)).status_code == 200
     assert gateway.post("/v1/txt2img", json=PROMPT, headers=bearer(BOB)).status_code == 200
+
+
+@pytest.mark.parametrize("days", [2, -2])
+def test_a_clock_that_is_put_right_shuts_nobody_out(
+    start_gateway: StartGateway, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = gateway_of(start_gateway, rate=2)
+
+    def asked() -> list[int]:
+        answers = [gateway.post("/v1/txt2img", json=PROMPT, headers=bearer(ANN)) for _ in range(3)]
+        return [answer.status_code for answer in answers]
+
+    assert asked() == [200, 200, 429]
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + days * 86400)
+    assert asked() == [200, 200, 429]
 
 
 def test_a_key_has_so_many_requests_at_a_time(start_gateway: StartGateway, fakes: Fakes) -> None:
