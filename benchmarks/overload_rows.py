@@ -27,7 +27,7 @@ def arrivals_rows(record: Record) -> list[Sequence[str | float | None]]:
         ("seconds of those let in: p50", float(np.median(times))),
         ("p99", float(np.percentile(times, 99))),
         ("refused with 429", str(len(refused))),
-        ("Retry-After", ", ".join(f"{told} s" for told in sorted({one["told"] for one in refused}))),
+        ("Retry-After", _span([int(one["told"]) for one in refused if one["told"].isdigit()])),
         ("let in when they came again as told", _share([one["status"] == 200 for one in again])),
         ("any other answer", str(sum(not one["sound"] for one in asked))),
         ("memory of all, first tenth of the time, MB", first),
@@ -59,6 +59,13 @@ def _memory(samples: Sequence[Mapping[str, float]]) -> tuple[float, float]:
     tenth = max(1, len(samples) // 10)
     sums = [sum(sample.values()) for sample in samples]
     return float(np.mean(sums[:tenth])), float(np.mean(sums[-tenth:]))
+
+
+def _span(seconds: Sequence[int]) -> str | None:
+    if not seconds:
+        return None
+    few, most = min(seconds), max(seconds)
+    return f"{few} s" if few == most else f"{few} to {most} s, {np.median(seconds):g} s at the median"
 
 
 def _share(told: Sequence[bool]) -> str | None:
