@@ -86,7 +86,7 @@ def serving(server: str) -> Iterator[str]:
         if server == "fifo":
             (Path(folder) / "diffusion").mkdir()
             shutil.copy(Path(__file__).with_name("fifo.py"), Path(folder) / "diffusion" / "handler.py")
-            own["HANDLERS_DIR"] = folder
+            own |= {"HANDLERS_DIR": folder, "KERAS_BACKEND": "tensorflow"}
         with running_stage("diffusion", log, **own) as stage:
             _wait_for_programs(stage.url)
             yield stage.url

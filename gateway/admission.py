@@ -50,13 +50,16 @@ class Admission:
                 f"{seconds} s, raise MAX_CONCURRENT_REQUESTS, or have it wait: POST /v1/jobs.",
                 retry_after=seconds,
             )
-        self._kept_until = 0.0
+        kept, self._kept_until = self._kept_until, 0.0
         self._change(1)
         began = time.monotonic()
         try:
             yield
-        finally:
             self._learn(time.monotonic() - began)
+        except BaseException:  # one that is refused takes no time, and nobody's place
+            self._kept_until = max(kept, self._kept_until)
+            raise
+        finally:
             self._change(-1)
 
     async def turn(self) -> ExitStack:

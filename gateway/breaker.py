@@ -12,6 +12,7 @@ FAILURES = 3
 FIRST_SECONDS = 1.0
 MOST_SECONDS = 10.0
 """How long it stays open: twice as long after every probe that fails."""
+MOST_DOUBLINGS = 10
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
 STATES = (CLOSED, OPEN, HALF_OPEN)
 
@@ -87,5 +88,5 @@ class Breaker:
         """It is no longer in the state that it was found in before."""
         self._failures, self._state, self._error = self._failures + 1, "", None
         if self._failures >= FAILURES:
-            seconds = min(MOST_SECONDS, FIRST_SECONDS * 2 ** (self._failures - FAILURES))
-            self._until = self._clock() + seconds
+            doublings = min(self._failures - FAILURES, MOST_DOUBLINGS)
+            self._until = self._clock() + min(MOST_SECONDS, FIRST_SECONDS * 2**doublings)

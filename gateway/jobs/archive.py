@@ -28,6 +28,7 @@ from .table import Table
 
 DATABASE = "jobs.sqlite"
 RETRY_AFTER = 60
+TIDY_AT_ONCE = 100
 ROOM_SECONDS = 60.0
 """So long what became of a job waits for room on a disk that is full."""
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -57,6 +58,7 @@ class Archive:
 
     async def add(self, record: Record, request: bytes) -> Record:
         try:
+            await self._tidy_all(len(request) + RECORD_BYTES)
             added = await self._do(self._add, record, request)
         except OSError as error:
             if not _is_full(error):
@@ -163,7 +165,7 @@ class Archive:
         self.news.tell(id)
 
     async def tidy(self) -> None:
-        await self._do(self._tidy)
+        await self._tidy_all()
 
     async def ids(self) -> list[str]:
         return await self._do(self._table.ids)
@@ -175,6 +177,10 @@ class Archive:
         self.news.close()
         await self._do(self._table.close)
         self._thread.shutdown()
+
+    async def _tidy_all(self, coming: int = 0) -> None:
+        while await self._do(self._tidy, coming):
+            pass
 
     async def _patiently(
         self, call: Callable[Parameters, Result], *values: Parameters.args, **named: Parameters.kwargs
@@ -192,13 +198,17 @@ class Archive:
     async def _do(
         self, call: Callable[Parameters, Result], *values: Parameters.args, **named: Parameters.kwargs
     ) -> Result:
-        """In the thread. A full disk is an OSError, whoever found it full."""
+        """In the thread. A full disk is an OSError, whoever found it full; where the database cannot be used
+        otherwise, StoreUnavailable."""
         running = asyncio.get_running_loop().run_in_executor(self._thread, lambda: call(*values, **named))
         try:
             return await running
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode not in SQLITE_FULL:
-                raise
+                raise StoreUnavailable(
+                    f"The database in JOBS_DIR cannot be used: {error}. Look at that disk.",
+                    retry_after=RETRY_AFTER,
+                ) from error
             raise OSError(errno.ENOSPC, "the disk of JOBS_DIR is full") from error
 
     def _move(self, id: str) -> None:
@@ -237,16 +247,17 @@ class Archive:
     def _put_back(self, id: str) -> None:
         record = self._table.find(id)
         self._began.pop(id, None)
-        if record:
+        if record and record.state == RUNNING:
             self._table.update(id, state=QUEUED, runs=max(0, record.runs - 1))
 
     def _end(self, id: str, state: str, error: str | None, result: bytes | None) -> Record | None:
+        """What it was made of goes last: without it, it could not begin again."""
         if result is not None:
             self._folder.write(id, RESULT, result)
+        size = len(result or b"") + RECORD_BYTES
+        self._table.update(id, state=state, error=error, ended=time.time(), size=size)
         self._folder.forget(id, REQUEST)
         self._folder.forget(id, STATE)
-        size = self._folder.size(id) + RECORD_BYTES
-        self._table.update(id, state=state, error=error, ended=time.time(), size=size)
         self._ended[id] = time.monotonic()
         began = self._began.pop(id, None)
         if state == DONE and began is not None:
@@ -268,17 +279,23 @@ class Archive:
         self._ended.pop(id, None)
         self._folder.remove(id)
 
-    def _tidy(self, coming: int = 0) -> None:
-        while (first := self._table.first_ended()) and (
-            self._table.size() + coming > self._limits.size or self._age(first) >= self._limits.seconds
-        ):
+    def _tidy(self, coming: int = 0) -> bool:
+        """Some of what is too old or too much, as others wait for the thread; whether there may be more."""
+        for _ in range(TIDY_AT_ONCE):
+            first = self._table.first_ended()
+            too_much = self._table.size() + coming > self._limits.size
+            if first is None or not (too_much or self._age(first) >= self._limits.seconds):
+                return False
             self._remove(first.id)
+        return True
 
     def _age(self, record: Record) -> float:
         """The seconds since it ended. A wall clock that is put right in between ages only what ended before
-        the start."""
-        ended = self._ended.get(record.id)
-        return time.time() - (record.ended or 0) if ended is None else time.monotonic() - ended
+        the start; what has then ended in the future has done so now."""
+        before = time.time() - (record.ended or 0)
+        if record.id not in self._ended and before >= 0:
+            return before
+        return time.monotonic() - self._ended.setdefault(record.id, time.monotonic())
 
 
 def _is_full(error: BaseException) -> bool:

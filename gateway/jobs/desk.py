@@ -155,8 +155,8 @@ class Desk:
                 self._pace = await self._store.pace()
                 self._metrics.jobs_bytes.set(await self._store.size())
                 self._metrics.jobs_disk_free.set(await self._store.free())
-            except StoreUnavailable as error:
-                logger.warning("not tidied", extra={"error": error.message})
+            except (StoreUnavailable, OSError) as error:
+                logger.warning("not tidied", extra={"error": str(error)})
             await asyncio.sleep(min(TIDY_SECONDS, self._settings.jobs_keep_seconds / 2))
 
     async def _add(self, order: Order, fresh: Record) -> tuple[Record, bool]:

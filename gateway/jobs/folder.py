@@ -43,11 +43,15 @@ class Folder:
         folder = self._path / JOBS / id
         folder.mkdir(mode=0o700, exist_ok=True)
         part = folder / f"{name}.part"
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / name)
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(folder / name)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
     def read(self, id: str, name: str) -> bytes | None:
         """None where there is no such file."""
@@ -62,10 +66,6 @@ class Folder:
     def remove(self, id: str) -> None:
         """All files of the job."""
         shutil.rmtree(self._path / JOBS / id, ignore_errors=True)
-
-    def size(self, id: str) -> int:
-        """Of the job's files, in bytes."""
-        return sum(file.stat().st_size for file in (self._path / JOBS / id).glob("*"))
 
     def free(self) -> int:
         """Bytes that the disk has left."""

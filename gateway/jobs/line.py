@@ -99,8 +99,11 @@ class Line:
                 try:
                     await look()
                     await changed.wait()
-                except StoreUnavailable as error:
-                    logger.warning("the job store is not there", extra={"error": error.message})
+                except (StoreUnavailable, OSError) as error:
+                    logger.warning("the job store is not there", extra={"error": str(error)})
+                    await asyncio.sleep(PAUSE_SECONDS)
+                except Exception:
+                    logger.exception("A fault of the gateway's own")
                     await asyncio.sleep(PAUSE_SECONDS)
 
     async def _serve(self) -> None:
@@ -145,17 +148,23 @@ class Line:
     async def _end_with(self, id: str, working: "asyncio.Task[bytes]", inside: ExitStack) -> None:
         with inside:
             came = await outcome(self._craft, id, working)
-            if not self._stops and self._working.get(id) is working:
-                await self._end(id, came)
-                del self._working[id]
+        if not self._stops and self._working.get(id) is working:
+            await self._end(id, came)
+            del self._working[id]
 
     async def _end(self, id: str, came: Outcome) -> None:
+        """Once there is room for it; where there is none for a result, it failed."""
         self._metrics.job_ended(came.state)
-        try:
-            record = await surely(self._store.end, id, came.state, came.error, came.result)
-        except OSError as error:
-            came = failed(self._craft, id, error)
-            record = await surely(self._store.end, id, came.state, came.error, came.result)
+        while True:
+            try:
+                record = await surely(self._store.end, id, came.state, came.error, came.result)
+                break
+            except OSError as error:
+                logger.warning(
+                    "no room for what came of the job", extra={"request_id": id, "error": str(error)}
+                )
+                came = failed(self._craft, id, error)
+                await asyncio.sleep(PAUSE_SECONDS)
         if record is None:
             logger.warning(
                 "what came of the job is not kept: JOBS_BYTES has no room, or another gateway has the job",

@@ -94,6 +94,7 @@ while true do
     local first = redis.call('ZRANGE', P .. 'ended', 0, 0, 'WITHSCORES')
     local size = tonumber(redis.call('GET', P .. 'size') or 0)
     if not first[1] or (size <= limit and tonumber(first[2]) > before) then return end
+    redis.call('ZREM', P .. 'ended', first[1])
     remove(first[1])
 end
 """
@@ -104,7 +105,7 @@ local id, key, state, size, request = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4
 local me, seconds, queue, limit = ARGV[6], ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 if field(id, 'id') then return {'known', id} end
 local known = key ~= '' and redis.call('HGET', P .. 'keys', key)
-if known then return {'known', known} end
+if known and field(known, 'id') then return {'known', known} end
 if state == 'queued' and redis.call('ZCARD', P .. 'line') >= queue then return {'line'} end
 if tonumber(redis.call('GET', P .. 'size') or 0) + size > limit then return {'room'} end
 local place = number()

@@ -43,9 +43,9 @@ class SharedStore:
                 raise full_line(self._limits.queue)
             if said == b"room":
                 raise no_room(self._limits.size)
-            if record.state != QUEUED and ids == [record.id.encode()]:
-                self._leases.running[record.id] = time.monotonic()
             if known := await self.find(ids[0].decode()):
+                if record.state != QUEUED and known.id == record.id:
+                    self._leases.running[record.id] = time.monotonic()
                 return known
 
     async def find(self, id: str) -> Record | None:

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 30
 """So often stages are asked that have too much to do: whoever waits in the line has time."""
 PAUSE_SECONDS = 2.0
+MOST_PAUSE_SECONDS = 30.0
+"""However long it is told to wait: it has a place among those that run meanwhile."""
 
 
 class Perform(Protocol):
@@ -164,7 +166,7 @@ class Patience:
 def _pause(state: RetryCallState) -> float:
     error = state.outcome and state.outcome.exception()
     asked = error.retry_after if isinstance(error, GatewayError) else None
-    return max(PAUSE_SECONDS, asked or 0)
+    return min(MOST_PAUSE_SECONDS, max(PAUSE_SECONDS, asked or 0))
 
 
 async def surely(call: Callable[Given, Awaitable[Value]], *given: Given.args, **named: Given.kwargs) -> Value:

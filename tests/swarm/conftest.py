@@ -15,10 +15,12 @@ import requests
 
 from tests.running import ROOT
 
+from .jobs_image import build_jobs_image
 from .nodes import Node, running_swarm, sh
 
 TAG = "swarm-test"
-IMAGES = [f"triptych-stage:{TAG}", f"triptych-gateway:{TAG}"]
+JOBS_IMAGE = f"triptych-jobs:{TAG}"
+IMAGES = [f"triptych-stage:{TAG}", f"triptych-gateway:{TAG}", JOBS_IMAGE]
 READY_SECONDS = 600
 CLIENTS = 3
 TOKEN = "hf_of_the_swarm"
@@ -30,14 +32,17 @@ class Swarm:
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
         self.manager = nodes[0]
-        self.url = f"http://{self.manager.address}:8000"
+        self.url, self.other_url = (f"http://{node.address}:8000" for node in (nodes[0], nodes[2]))
 
     def up(self, **environment: str) -> str:
         """`make swarm-up` with what all of these tests have in common, and this."""
         common = {
             "DOCKER_HOST": self.manager.socket,
             "TRIPTYCH_TAG": TAG,
-            "OVERLAYS": "one-unet swarm-secrets",
+            "OVERLAYS": "one-unet swarm-secrets shared-jobs swarm-shared-jobs",
+            "JOBS_IMAGE": JOBS_IMAGE,
+            "GATEWAY_REPLICAS": "2",
+            "GATEWAY_NODES": f"node.hostname!={self.nodes[1].name}",
             "DIFFUSION_REPLICAS": "3",
             "TEXT_ENCODER_REPLICAS": "2",
             "DECODER_REPLICAS": "2",
@@ -76,12 +81,31 @@ class Swarm:
         )
 
     def is_ready(self) -> bool:
-        return requests.get(f"{self.url}/ready", timeout=10).status_code == 200
+        """At both gateways."""
+        urls = (self.url, self.other_url)
+        return all(requests.get(f"{url}/ready", timeout=10).status_code == 200 for url in urls)
 
     def picture(self, seed: int) -> requests.Response:
         request = {"prompt": "a red apple", "seed": seed}
         headers = {"Accept": "application/json"}
         return requests.post(f"{self.url}/v1/txt2img", json=request, headers=headers, timeout=180)
+
+    def hand_in(self, url: str, seed: int) -> str:
+        """A job, at this gateway; its id."""
+        order = {"kind": "txt2img", "request": {"prompt": "a blue ball", "seed": seed}}
+        response = requests.post(f"{url}/v1/jobs", json=order, timeout=30)
+        assert response.status_code == 202, response.text
+        return str(response.json()["id"])
+
+    def result(self, url: str, job: str) -> bytes | None:
+        """The job's picture from this gateway, once it is done."""
+        state = requests.get(f"{url}/v1/jobs/{job}", timeout=30).json()
+        assert state["state"] in ("queued", "running", "done"), state
+        if state["state"] != "done":
+            return None
+        response = requests.get(f"{url}/v1/jobs/{job}/result", headers={"Accept": "image/png"}, timeout=30)
+        assert response.status_code == 200, response.text
+        return response.content
 
 
 class Load:
@@ -128,6 +152,7 @@ def swarm() -> Iterator[Swarm]:
         pytest.skip("needs root, dockerd and iproute2: it starts engines in networks of their own")
     build = ["docker", "compose", "-f", "compose.yaml", "build", "--quiet"]
     subprocess.run(build, cwd=ROOT, env={**os.environ, "TRIPTYCH_TAG": TAG}, check=True)
+    build_jobs_image(JOBS_IMAGE)
     folder = Path(tempfile.mkdtemp(prefix="swarm-"))  # short: a socket's path may have 108 characters
     with running_swarm(3, IMAGES, folder) as nodes:
         swarm = Swarm(nodes)

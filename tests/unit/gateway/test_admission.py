@@ -103,6 +103,39 @@ def test_a_request_that_was_refused_for_jobs_finds_a_place_when_it_comes_again()
     run(script())
 
 
+def test_a_request_that_comes_to_nothing_takes_nobodys_place() -> None:
+    async def script() -> None:
+        admission = Admission(1, Metrics())
+        first = await admission.turn()
+        second = asyncio.create_task(admission.turn())
+        with pytest.raises(Overloaded):
+            enter(admission)
+        first.close()
+        with pytest.raises(ValueError), admission.permit():
+            raise ValueError
+        assert not await is_let_in(second)
+        enter(admission).close()
+        (await second).close()
+
+    run(script())
+
+
+def test_a_request_that_comes_to_nothing_says_nothing_of_how_long_one_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    admission = Admission(1, Metrics())
+    with admission.permit():
+        now[0] += 10
+    for _ in range(50):
+        with pytest.raises(ValueError), admission.permit():
+            raise ValueError
+    with admission.permit(), pytest.raises(Overloaded) as told:
+        enter(admission)
+    assert told.value.retry_after == 10
+
+
 def test_a_place_that_is_kept_in_vain_is_a_jobs_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_AFTER", 0)
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.3)

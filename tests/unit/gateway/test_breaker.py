@@ -87,6 +87,14 @@ def test_each_probe_that_fails_doubles_the_time_up_to_a_limit(breaker: Breaker, 
         assert breaker.allows
 
 
+def test_one_that_fails_for_days_is_tried_as_often_as_after_a_minute(breaker: Breaker, clock: Clock) -> None:
+    fail(breaker, times=20_000)
+    clock.now += MOST_SECONDS - 0.1
+    assert not breaker.allows
+    clock.now += 0.1
+    assert breaker.allows
+
+
 def test_a_probe_that_is_cancelled_makes_room_for_another(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, times=FAILURES)
     clock.now += 1

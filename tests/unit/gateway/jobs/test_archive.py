@@ -1,5 +1,6 @@
 """One gateway's own folder of jobs."""
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
@@ -9,11 +10,11 @@ from typing import TypeVar
 
 import pytest
 
-from gateway.errors import Overloaded
+from gateway.errors import Overloaded, StoreUnavailable
 from gateway.jobs import table
 from gateway.jobs.archive import DATABASE, Archive, open_archive
-from gateway.jobs.record import Record, Webhook
-from gateway.jobs.store import REQUEST, RESULT, Store
+from gateway.jobs.record import DONE, Record, Webhook
+from gateway.jobs.store import REQUEST, RESULT, STATE, Store
 from tests.unit.gateway.jobs.conftest import NEW, ROOMY, Opening
 from tests.unit.gateway.jobs.conftest import REQUEST as BODY
 
@@ -225,3 +226,103 @@ def test_a_disk_that_is_full_takes_no_job_and_keeps_nothing_of_it(tmp_path: Path
 
     assert inside(tmp_path, script) == ["a"]
     assert [path.name for path in (tmp_path / "jobs").iterdir()] == ["a"]
+
+
+def test_a_job_that_has_ended_is_not_put_back(tmp_path: Path) -> None:
+    """As where the gateway stops while the end is being written."""
+
+    async def script(store: Store) -> Record | None:
+        await add(store)
+        await store.take()
+        await store.end("a", DONE, None, b"result")
+        await store.put_back("a")
+        return await store.find("a")
+
+    record = inside(tmp_path, script)
+    assert record and record.state == DONE
+
+
+def test_what_a_job_is_made_of_stays_until_its_end_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(store: Store) -> tuple[bytes | None, bytes | None]:
+        await add(store)
+        await store.take()
+        await store.keep("a", b"state")
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="killed"):
+            patched.setattr(table.Table, "update", failing(OSError("killed")))
+            await store.end("a", DONE, None, b"result")
+        return await store.read("a", REQUEST), await store.read("a", STATE)
+
+    assert inside(tmp_path, script) == (BODY, b"state")
+
+
+def test_a_job_that_ended_by_a_clock_that_was_ahead_keeps_no_other(tmp_path: Path) -> None:
+    month = 30 * 86400.0
+
+    async def fill(store: Store) -> None:
+        for id, at in (("ahead", time.time() + month), ("old", time.time() - 100)):
+            await store.restore(replace(NEW, id=id, state=DONE, began=1.0, ended=at), {})
+
+    async def script(store: Store) -> list[list[str]]:
+        left = []
+        for _ in range(2):
+            await store.tidy()
+            left.append(await ids(store))
+            await asyncio.sleep(0.4)
+        return left
+
+    opening = Opening(lambda limits: open_archive(str(tmp_path), limits))
+    opening.inside(fill)
+    assert opening.inside(script, replace(ROOMY, seconds=0.3)) == [["ahead", "old"], []]
+
+
+def test_much_that_is_too_old_goes_a_little_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.jobs.archive.TIDY_AT_ONCE", 2)
+
+    async def script(store: Store) -> tuple[list[str], list[str]]:
+        for number in range(7):
+            await store.restore(replace(NEW, id=f"{number}", state=DONE, began=1.0, ended=2.0), {})
+        tidying = asyncio.create_task(store.tidy())
+        await asyncio.sleep(0)
+        meanwhile = await ids(store)
+        await tidying
+        return meanwhile, await ids(store)
+
+    assert inside(tmp_path, script) == (["2", "3", "4", "5", "6"], [])
+
+
+def test_a_database_that_cannot_be_used_is_said_to_be_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+
+    async def script(store: Store) -> list[str]:
+        await add(store)
+        with monkeypatch.context() as patched, pytest.raises(StoreUnavailable, match="disk I/O error"):
+            patched.setattr(table.Table, "waiting", failing(error))
+            await store.waiting()
+        return await ids(store)
+
+    assert inside(tmp_path, script) == ["a"]
+
+
+def test_a_file_that_was_not_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def script(store: Store) -> None:
+        await add(store)
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="full"):
+            patched.setattr("gateway.jobs.folder.os.fsync", failing(OSError("full")))
+            await store.keep("a", b"state")
+
+    inside(tmp_path, script)
+    assert [path.name for path in (tmp_path / "jobs" / "a").iterdir()] == [REQUEST]
+
+
+def failing(error: Exception) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail

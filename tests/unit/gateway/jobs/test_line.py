@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse
 
-from gateway.jobs.archive import DATABASE
+from gateway.jobs.archive import DATABASE, Archive
 from gateway.jobs.folder import Folder
 from gateway.jobs.line import MAX_RUNS
 from gateway.jobs.store import RESULT
@@ -172,6 +172,67 @@ def test_a_disk_that_is_full_for_a_moment_costs_no_job(
     with started(served_fakes, **settings) as gateway:
         job = ended(gateway, hand_in(gateway, steps=2))
     assert (job["state"], refused) == ("done", [job["id"]])
+
+
+def test_a_job_whose_result_waits_for_room_takes_no_place(
+    served_fakes: ServedFakes, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, waits = Folder.write, list[str]()
+
+    def full(self: Folder, id: str, name: str, data: bytes) -> None:
+        if name == RESULT:
+            waits.append(id)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(self, id, name, data)
+
+    with started(served_fakes, **settings) as gateway:
+        with monkeypatch.context() as patched:
+            patched.setattr(Folder, "write", full)
+            job = hand_in(gateway, steps=2)
+            wait_until(lambda: bool(waits))
+            assert look(gateway, job)["state"] == "running"
+            made = gateway.post("/v1/txt2img", json={"prompt": "a red apple", "steps": 2})
+            assert made.status_code == 200
+        assert ended(gateway, job)["state"] == "done"
+
+
+def test_a_fault_of_the_store_ends_neither_the_line_nor_the_tidying(
+    served_fakes: ServedFakes, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[str] = []
+
+    def at_first(name: str, error: Exception) -> None:
+        do = getattr(Archive, name)
+
+        async def fail_once(self: Archive) -> Any:
+            if name not in failed:
+                failed.append(name)
+                raise error
+            return await do(self)
+
+        monkeypatch.setattr(Archive, name, fail_once)
+
+    at_first("take", RuntimeError("a mistake"))
+    at_first("tidy", OSError(errno.ENOSPC, "No space left on device"))
+    with started(served_fakes, **settings, jobs_keep_seconds=1) as gateway:
+        job = hand_in(gateway, steps=2)
+        wait_until(lambda: gateway.get(f"/v1/jobs/{job['id']}").status_code == 404)
+    assert sorted(failed) == ["take", "tidy"]
+
+
+def test_a_job_waits_no_longer_than_it_may_however_long_a_stage_says(
+    served_fakes: ServedFakes, settings: dict[str, Any], fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a place meanwhile."""
+    monkeypatch.setattr("gateway.jobs.work.PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.jobs.work.MOST_PAUSE_SECONDS", 0.1)
+    busy = JSONResponse({"error": "busy"}, 429, headers={"Retry-After": "3600"})
+    fakes["decoder"].responses["/"] = lambda: busy
+    with started(served_fakes, **settings) as gateway:
+        job = hand_in(gateway, steps=2)
+        wait_until(lambda: len(fakes["decoder"].requests) > 0)
+        fakes["decoder"].responses.clear()
+        assert ended(gateway, job)["state"] == "done"
 
 
 def test_a_job_waits_for_a_stage_that_fails_and_a_request_does_not(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gateway.jobs.leases import Leases
 from gateway.jobs.record import CANCELLED, DONE, QUEUED, RUNNING
 from gateway.jobs.server import Server
 from gateway.jobs.shared import SharedStore, open_shared
-from gateway.jobs.store import STATE
+from gateway.jobs.store import STATE, Store
 from tests.redis_server import RedisServer, running_redis
 from tests.running import free_port
 from tests.unit.gateway.jobs.conftest import LEASE_SECONDS, NEW, REQUEST, ROOMY, Opening
@@ -265,6 +266,41 @@ def test_a_server_that_takes_nothing_loses_nothing(redis: RedisServer, option: s
         assert ended and ended.state == DONE
 
     Opening(lambda limits: open_shared(Server(redis.url, None), limits, LEASE_SECONDS)).inside(script)
+
+
+def test_what_is_gone_from_the_server_holds_nobody_up(redis: RedisServer, shared: Opening) -> None:
+    """As where it was told to make room by deleting, or somebody did."""
+
+    async def script(store: Store) -> list[str]:
+        await add(store, "a", "b", key="mine")
+        await store.take()
+        await store.end("a", DONE, None, b"result")
+        redis.say("DEL triptych:job:a")
+        await add(store, "b", key="mine")
+        await asyncio.sleep(0.1)
+        await store.tidy()
+        return await store.ids()
+
+    assert "b" in shared.inside(script, replace(ROOMY, seconds=0.05))
+
+
+def test_a_job_that_nobody_knows_to_run_here_is_not_leased_for_ever(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(*_: object) -> None:
+        raise StoreUnavailable("It is gone.")
+
+    async def script(one: SharedStore, other: SharedStore) -> None:
+        with monkeypatch.context() as patched, pytest.raises(StoreUnavailable):
+            patched.setattr(one, "find", gone)
+            await add(one, "a", state=RUNNING, began=1.0, runs=1)
+
+        async def taken_over() -> bool:
+            return await taken(other) == "a"
+
+        await until(taken_over)
+
+    between(redis, script)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
