@@ -27,8 +27,8 @@ class EndpointHandler(DenoisingHandler):
     def __init__(self, path: str = "", report: Report = unreported) -> None:
         self._variant = chosen_variant(report)
         self._encoder = PromptEncoder(self._variant, report)
-        self.denoiser = Denoiser(self._variant, report)
         self._decoder = LatentDecoder(self._variant, report)
+        self.denoiser = Denoiser(self._variant, report)  # last: its threads would outlive what fails after it
 
     def start(self, data: dict[str, Any]) -> Ticket:
         fields = Fields(data)

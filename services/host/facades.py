@@ -1,5 +1,6 @@
 """The handlers of one process: the stage itself, and those served beside it under their names."""
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -54,6 +55,24 @@ class Stages:
             for stage in self:
                 stage.readiness.again()
             self._load_once()
+        threading.Thread(target=self._mend_facades, name="facades", daemon=True).start()
+
+    def _mend_facades(self) -> None:
+        """Again and again where one failed at what may pass: in the handlers' thread, which serves the first
+        stage meanwhile, as a call of its own."""
+        pause = RETRY_SECONDS
+        while any(facade.may_load_yet for facade in self.facades):
+            time.sleep(pause)
+            pause = min(2 * pause, MOST_RETRY_SECONDS)
+            self.shared.worker.submit(self._load_lacking_facades, bool, part=True).answer.result()
+
+    def _load_lacking_facades(self) -> None:
+        for facade in self.facades:
+            if facade.may_load_yet:
+                facade.readiness.again()
+                facade.load(self.first.handler)
+                if facade.handler is not None:
+                    facade.readiness.warm()
 
     def _load_once(self) -> None:
         """One after another. All become warm together: until then their thread takes no calls."""

@@ -82,6 +82,8 @@ class Job:
             self.cancel()
         if self._starting is not None:
             self._worker.withdraw(self._starting)
+        if self._ticket is not None:
+            self._ticket.watch(_tell_nobody)
 
     def timing(self) -> tuple[float, float]:
         """Seconds until the first step began, and from there until now."""
@@ -115,6 +117,10 @@ class Job:
         if self._began is None and (self.done or self.ticket.progress.state == RUNNING):
             self._began = time.perf_counter()
         self._changed.set()
+
+
+def _tell_nobody() -> None:
+    """A ticket that told the job would keep it, and the job the ticket."""
 
 
 class Jobs:

@@ -24,8 +24,8 @@ class Call:
     """One piece of work on its way through the thread; `answer` is what is made of its value."""
 
     def __init__(self, work: Callable[[], Any], render: Callable[[Any], Any], part: bool) -> None:
-        self.work = work
-        self.render = render
+        self.work: Callable[[], Any] | None = work
+        self.render: Callable[[Any], Any] | None = render
         self.part = part
         self.answer: Future[Any] = Future()
         self.context = copy_context()
@@ -38,10 +38,17 @@ class Call:
 
     def run(self) -> Any:
         """The answer; raises whatever the handler raises."""
+        work, render = self.work, self.render
+        if work is None or render is None:
+            raise Cancelled
         self.began = time.perf_counter()
-        value = self.context.run(self.work)
+        value = self.context.run(work)
         self.ended = time.perf_counter()
-        return self.context.run(self.render, value)
+        return self.context.run(render, value)
+
+    def let_go(self) -> None:
+        """Of what it was to do: that may hold the request's body, and whoever holds the call."""
+        self.work = self.render = None
 
 
 class Worker:
@@ -90,6 +97,7 @@ class Worker:
         with self._something_to_do:
             if call in self._calls:
                 self._calls.remove(call)
+        call.let_go()
 
     def _work(self, load: Callable[[], None]) -> None:
         load()
@@ -107,9 +115,18 @@ class Worker:
         except (InvalidField, Cancelled) as error:
             call.answer.set_exception(error)
         except BaseException as error:  # the thread outlives a MemoryError and a SystemExit as well
-            call.answer.set_exception(call.context.run(fault, error))
+            call.answer.set_exception(_fault(call, error))
         finally:
             self._running = None
+            call.let_go()
+
+
+def _fault(call: Call, error: BaseException) -> HandlerFault:
+    """Memory may be full, and an error's text another error: the thread outlives that as well."""
+    try:
+        return call.context.run(fault, error)
+    except BaseException:
+        return HandlerFault(type(error).__name__)
 
 
 def fault(error: BaseException) -> HandlerFault:

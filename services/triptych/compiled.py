@@ -92,10 +92,14 @@ class CompiledPart:
         """Whether another size can be compiled and none goes for it."""
         return len(self._sizes) < self._limit
 
-    def has(self, **inputs: Array) -> bool:
+    def has(self, shapes: Shapes) -> bool:
         """Whether there is a program for inputs of these shapes."""
-        arrays = list(inputs.values())
-        return _shapes(arrays) in self._sizes.get(_size(arrays), {})
+        return shapes in self._sizes.get(_size(shapes), {})
+
+    def make_room(self, shapes: Shapes) -> None:
+        """Let the sizes go that are in the way of these shapes. None may be called meanwhile."""
+        with self._changing:
+            self._make_room(_size(shapes))
 
     def drop_batches(self, rows: int) -> None:
         """Let the programs for so many rows or more go."""
@@ -119,12 +123,14 @@ class CompiledPart:
         return program
 
     def _program(self, arrays: list[Array], report: Report) -> "Program":
+        shapes = _shapes(arrays)
+        size = _size(shapes)
         with self._changing:
-            found = self._sizes.get(_size(arrays), {}).get(_shapes(arrays))
+            found = self._sizes.get(size, {}).get(shapes)
             if found is not None:
-                self._sizes.move_to_end(_size(arrays))
+                self._sizes.move_to_end(size)
                 return found
-            self._make_room(_size(arrays))
+            self._make_room(size)
         return self._put(arrays, self._compiled(arrays, report))
 
     def _make_room(self, size: Shapes) -> None:
@@ -132,8 +138,9 @@ class CompiledPart:
             self._sizes.popitem(last=False)
 
     def _put(self, arrays: list[Array], program: "Program") -> "Program":
+        shapes = _shapes(arrays)
         with self._changing:
-            self._sizes.setdefault(_size(arrays), {})[_shapes(arrays)] = program
+            self._sizes.setdefault(_size(shapes), {})[shapes] = program
         return program
 
     def _compiled(self, arrays: list[Array], report: Report) -> "Program":
@@ -168,5 +175,5 @@ def _shapes(arrays: list[Array]) -> Shapes:
     return tuple(array.shape for array in arrays)
 
 
-def _size(arrays: list[Array]) -> Shapes:
-    return tuple(array.shape[1:] for array in arrays)
+def _size(shapes: Shapes) -> Shapes:
+    return tuple(shape[1:] for shape in shapes)

@@ -19,7 +19,7 @@ MAX_GUIDANCE = 100
 MAX_CLIENT = 200
 MAX_INTERVAL = 10
 OF_ONE_IMAGE = ("image", "mask")
-MAX_STATE_BYTES = 2**20
+MAX_STATE_BYTES = 3 * 2**19
 """Of one picture's state, in which three latents are: 1024 pixels square make 0.8 MB."""
 
 

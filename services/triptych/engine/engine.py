@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Hashable, Sequence
+from itertools import islice
 
 from ..kept import KeptArrays
 from ..samplers import State
@@ -13,13 +14,19 @@ from .clients import Clients
 from .job import Job
 from .order import Order
 from .ticket import Finish, Preview, Ticket
-from .unet import SMOOTHING, Found, Unet
+from .unet import SMOOTHING, Form, Found, Unet
 from .warming import Warming
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 60.0
-"""Seconds after which a job gets its image size compiled though another has to go for it."""
+"""Seconds after which a job gets its image size compiled though another has to go for it. So long each stays
+that was compiled."""
+AGAIN_SECONDS = 0.1
+
+
+class Evicted(Exception):
+    """Another size has got the place of this one since it was chosen: its jobs wait."""
 
 
 class Engine:
@@ -64,7 +71,8 @@ class Engine:
             ]
             ticket = Ticket(jobs, self, finish, preview)
             for job in jobs:
-                job.tickets.add(ticket)
+                if not job.over:
+                    job.tickets.add(ticket)
             if not all(job.over for job in jobs):
                 self._tickets.append(ticket)
                 self._clients.arrive(client)
@@ -119,16 +127,16 @@ class Engine:
         while not self._closing:
             try:
                 self._go_on()
-            except BaseException as error:  # memory may be full anywhere
-                logger.exception("the engine failed")
-                self._fail_all(error)
+            except BaseException as error:
+                self._surely_fail_all(error)
 
     def _go_on(self) -> None:
         """One call of the model, or what is to be done before there can be one."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._closing)
-            failed = self._have_compiled()
-            chosen = self._choose()
+            ready = {form for form in {job.form for job in self._jobs} if self.unet.ready(form)}
+            failed = self._have_compiled(ready)
+            chosen = self._choose(ready)
             if not chosen and not failed:  # all wait for a size to be compiled
                 self._changed.wait(timeout=1.0)
             beginning = self._begin(chosen)
@@ -138,22 +146,32 @@ class Engine:
             self._try(chosen)
             self._settle(chosen)
 
+    def _surely_fail_all(self, error: BaseException) -> None:
+        """Memory may be full anywhere, here too."""
+        while True:
+            try:
+                logger.exception("the engine failed", exc_info=error)
+                self._fail_all(error)
+                return
+            except BaseException:
+                time.sleep(AGAIN_SECONDS)
+
     def _fail_all(self, error: BaseException) -> None:
         """Nobody is to wait for what may never come."""
         with self._changed:
-            tickets = self._tickets
-            for job in self._jobs:
+            tickets, jobs = list(self._tickets), list(self._jobs)
+            for job in jobs:
                 if not job.over:
                     job.error = error
-            self._forget()
         self._tell(tickets)
+        self._let_go(jobs)
 
-    def _choose(self) -> list[Job]:
-        ready = [job for job in self._jobs if not job.over and self.unet.ready(job.form)]
-        if not ready:
+    def _choose(self, ready: set[Form]) -> list[Job]:
+        able = [job for job in self._jobs if not job.over and job.form in ready]
+        if not able:
             return []
-        first = choose(ready, self._clients.served, 1, self._clock)[0]
-        alike = [job for job in ready if job.form == first.form]
+        first = choose(able, self._clients.served, 1, self._clock)[0]
+        alike = [job for job in able if job.form == first.form]
         return choose(alike, self._clients.served, self.unet.capacity(first.form), self._clock)
 
     @staticmethod
@@ -164,22 +182,31 @@ class Engine:
             job.began = time.monotonic()
         return {ticket for job in beginning for ticket in job.tickets}
 
-    def _have_compiled(self) -> list[Job]:
-        """The jobs whose size cannot be compiled. Others' is, unless one has to go for it that is in use."""
-        unready = [job for job in self._jobs if not self.unet.ready(job.form)]
-        busy = len(unready) < len(self._jobs)
+    def _have_compiled(self, ready: set[Form]) -> list[Job]:
+        """The jobs whose size cannot be compiled. Of the others' one is, whose job came first, unless another
+        has to go for it that is in use."""
+        unready = [job for job in self._jobs if job.form not in ready]
         errors = self.warming.errors({job.form for job in unready})
         for job in unready:
-            job.error = errors.get(job.form)
-            patient = busy and not self.unet.has_room(job.form) and time.monotonic() - job.came <= PATIENCE
-            if job.error is None and not patient:
+            failure = errors.get(job.form)
+            if failure is not None and job.came <= failure.at:
+                job.error = failure.error
+        if self.warming.is_free:
+            waiting = (job for job in unready if not job.error and self._may_have_compiled(job, bool(ready)))
+            for job in islice(waiting, 1):
                 self.warming.want(job.form)
         return [job for job in unready if job.error]
+
+    def _may_have_compiled(self, job: Job, busy: bool) -> bool:
+        waited = time.monotonic() - max(job.came, self.warming.served)
+        return not busy or waited > PATIENCE or self.unet.has_room(job.form)
 
     def _try(self, chosen: list[Job]) -> None:
         """One call for all; where it fails, one for each, to find out with whom."""
         try:
             found = self._call(chosen)
+        except Evicted:
+            return
         except BaseException as error:  # the thread outlives a MemoryError as well
             if len(chosen) > 1:
                 for job in chosen:
@@ -206,6 +233,8 @@ class Engine:
         rows = [row for group in groups for row in group]
         began = time.monotonic()
         with self._device:
+            if not self.unet.ready(chosen[0].form):
+                raise Evicted
             found = iter(self.unet.predict(rows))
         self._note(len(rows), time.monotonic() - began)
         origins = self._origins(chosen) if len(chosen) > 1 else ()
@@ -230,8 +259,17 @@ class Engine:
                 self._kept.put(job.order.digest, job.state.latent)
         with self._changed:
             tickets = {ticket for job in chosen for ticket in job.tickets}
-            self._forget()
         self._tell(tickets)
+        self._let_go(chosen)
+
+    def _let_go(self, jobs: Sequence[Job]) -> None:
+        """Of those that are over, whose tickets have been told. Job and ticket let each other go: where
+        many objects are old, cycles are looked for late, and gigabytes of requests may be in them by then."""
+        with self._changed:
+            self._forget()
+            for job in jobs:
+                if job.over:
+                    job.tickets = set()
 
     def _forget(self) -> None:
         """Let go of what is over, and of what nobody waits for."""

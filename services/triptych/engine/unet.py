@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Array, CompiledPart, may_have_many_programs
+from ..compiled import Array, CompiledPart, Shapes, may_have_many_programs
 from ..evidence import evidence_of
 from ..memory import is_exhausted
 from ..models import deep
@@ -86,11 +86,15 @@ class Unet:
 
     def ready(self, form: Form) -> bool:
         """Whether rows of this form can be predicted without compiling first."""
-        return any(self._parts[form.run].has(**self.example(form, rows)) for rows in self.sizes)
+        return any(self._has(form, rows) for rows in self.sizes)
 
     def has_room(self, form: Form) -> bool:
         """Whether a size of this form can be compiled and none goes for it."""
         return self._parts[form.run].has_room
+
+    def make_room(self, form: Form) -> None:
+        """Let the programs go that are in the way of this form's; to be called between two calls of any."""
+        self._parts[form.run].make_room(self._shapes(form, self.sizes[0]))
 
     def compile(self, form: Form, rows: int) -> None:
         """Have a program for so many rows of this form."""
@@ -113,11 +117,11 @@ class Unet:
 
     def warm_sizes(self, form: Form) -> list[int]:
         """The batch sizes that there is a program for, smallest first."""
-        return sorted(rows for rows in self.sizes if self._parts[form.run].has(**self.example(form, rows)))
+        return sorted(rows for rows in self.sizes if self._has(form, rows))
 
     def capacity(self, form: Form) -> int:
         """How many rows a call should have: a larger batch only where it makes each row cheaper."""
-        warm = self.warm_sizes(form)
+        warm = self.warm_sizes(form) or self.sizes[:1]
         best = warm[0]
         for rows in warm[1:]:
             if self.gains(form, rows, best):
@@ -200,15 +204,19 @@ class Unet:
 
     def example(self, form: Form, rows: int) -> dict[str, Array]:
         """Inputs for so many rows of this form, all zero."""
-        example = {
-            "latent": np.zeros((rows, *form.shape), np.float32),
-            "timestep_embedding": np.zeros((rows, TIMESTEP_WIDTH), np.float32),
-            "context": np.zeros((rows, *self._context), np.float32),
+        names = ("latent", "timestep_embedding", "context", "deep")
+        return {
+            name: np.zeros(shape, np.float32)
+            for name, shape in zip(names, self._shapes(form, rows), strict=False)
         }
-        if form.run == SHALLOW:
-            features = self._deep_width
-            example["deep"] = np.zeros((rows, *form.shape[:2], features), np.float32)
-        return example
+
+    def _has(self, form: Form, rows: int) -> bool:
+        return self._parts[form.run].has(self._shapes(form, rows))
+
+    def _shapes(self, form: Form, rows: int) -> Shapes:
+        """Of the inputs for so many rows of this form."""
+        deep_one = [(rows, *form.shape[:2], self._deep_width)] if form.run == SHALLOW else []
+        return ((rows, *form.shape), (rows, TIMESTEP_WIDTH), (rows, *self._context), *deep_one)
 
     @cached_property
     def _deep_width(self) -> int:

@@ -1,10 +1,13 @@
 """Compiles in the background what will be asked for, most likely first."""
 
 import logging
+import math
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 from .. import memory
 from .unet import Form, Unet
@@ -18,6 +21,13 @@ AGAIN_SECONDS = 600.0
 logger = logging.getLogger(__name__)
 
 
+class Failure(NamedTuple):
+    """Why a form could not be compiled, and when, by time.monotonic()."""
+
+    error: BaseException
+    at: float
+
+
 class Warming:
     """Batch sizes of the model's own image size, one after the other while each is worth it; then whatever
     other sizes requests bring, when they bring them."""
@@ -26,10 +36,12 @@ class Warming:
         self._unet = unet
         self._device = device
         self._wake = wake
-        self._wanted: list[Form] = []
+        self._wanted: Form | None = None
         self._something = threading.Condition()
         self._bytes_per_row = 0.0
-        self._errors: dict[Form, BaseException] = {}
+        self._errors: dict[Form, Failure] = {}
+        self.served = -math.inf
+        """When a size that requests brought was last compiled, by time.monotonic()."""
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="warming", daemon=True)
         self._thread.start()
@@ -41,14 +53,19 @@ class Warming:
             self._something.notify()
         self._thread.join()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether no form is wanted that is not compiled yet."""
+        return self._wanted is None
+
     def want(self, form: Form) -> None:
-        """Have the form's first program compiled, if nobody has asked for it yet."""
+        """Have the form's first program compiled next, if nothing else is wanted."""
         with self._something:
-            if form not in self._wanted:
-                self._wanted.append(form)
+            if self._wanted is None:
+                self._wanted = form
                 self._something.notify()
 
-    def errors(self, forms: Collection[Form]) -> dict[Form, BaseException]:
+    def errors(self, forms: Collection[Form]) -> dict[Form, Failure]:
         """Why those of these forms could not be compiled that could not; told once, as it may pass."""
         return {form: self._errors.pop(form) for form in forms if form in self._errors}
 
@@ -59,14 +76,32 @@ class Warming:
     def _work(self) -> None:
         if sys.platform == "linux":  # where a thread has a priority of its own: pictures go first
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        if len(self._unet.sizes) > 1:  # a single one is compiled, and there is none to compare it with
-            self._warm(self._unet.sizes)
+        sizes = list(self._unet.sizes)
+        if len(sizes) > 1:  # a single one is compiled, and there is none to compare it with
+            self._outlive(lambda: self._warm(sizes))
         while not self._closing:
-            with self._something:
-                asked = self._something.wait_for(lambda: self._wanted or self._closing, AGAIN_SECONDS)
-            self._serve_wanted()
-            if not asked:
-                self._warm(self._unet.take_back())
+            self._outlive(self._go_on)
+
+    @staticmethod
+    def _outlive(work: Callable[[], None]) -> None:
+        """The thread outlives a MemoryError of any line as well: without it no request's size would come."""
+        try:
+            work()
+        except BaseException:
+            logger.exception("warming failed")
+
+    def _go_on(self) -> None:
+        with self._something:
+            asked = self._something.wait_for(lambda: self._wanted or self._closing, AGAIN_SECONDS)
+        self._serve_wanted()
+        if not asked:
+            self._unet.take_back()
+            self._warm(self._cold_sizes())
+
+    def _cold_sizes(self) -> list[int]:
+        """Batch sizes of the model's own image size that have gone for other sizes, or for want of memory."""
+        warm = self._unet.warm_sizes(self._unet.native)
+        return [rows for rows in self._unet.sizes if rows not in warm]
 
     def _warm(self, sizes: Sequence[int]) -> None:
         for rows in list(sizes):
@@ -102,13 +137,16 @@ class Warming:
         return False
 
     def _serve_wanted(self) -> None:
-        while self._wanted:
-            form = self._wanted[0]
-            try:
-                self._unet.compile(form, self._unet.sizes[0])
-            except Exception as error:
-                logger.exception("the size %s could not be compiled", form)
-                self._errors[form] = error
-            with self._something:
-                self._wanted.remove(form)
+        form = self._wanted
+        if form is None:
+            return
+        try:
+            with self._device:
+                self._unet.make_room(form)
+            self._unet.compile(form, self._unet.sizes[0])
+        except BaseException as error:
+            self._errors[form] = Failure(error, time.monotonic())
+            logger.exception("the size %s could not be compiled", form)
+        finally:
+            self.served, self._wanted = time.monotonic(), None
             self._wake()

@@ -86,7 +86,7 @@ class Denoising:
         alpha, previous = self.schedule.alpha_steps(before.step)
         noise, source = after.noise.draw(after.latent.shape)
         latent = known.restored(after.latent, previous, noise)
-        if previous == 1 or before.repeat + 1 == known.resamples:
+        if previous == 1 or before.repeat + 1 >= known.resamples:
             return replace(after, latent=latent, noise=source)
         noise, source = source.draw(latent.shape)
         latent = noised_again(latent, alpha / previous, noise)

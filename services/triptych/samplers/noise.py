@@ -1,6 +1,9 @@
 """Noise that is the same on every machine and backend, and goes on where it was stopped."""
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +27,13 @@ NOISES = (NOISE, TORCH_NOISE)
 PCG64_WORDS, TORCH_WORDS = 6, 2
 MOST_DRAWN = 2**28
 BLOCK = 16
+SKIP = 2**20
+"""Words of a Mersenne Twister that are passed over at a time."""
+KEPT_TWISTERS = 256
 _LOW = 2**64 - 1
+_left: OrderedDict[tuple[int, int], Any] = OrderedDict()
+"""The states in which Mersenne Twisters were left, by seed and words drawn."""
+_changing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -96,13 +105,32 @@ class TorchNoise(Noise):
         seed, drawn = self.words
         height, width, channels = shape
         count = height * width * channels
-        words = np.frombuffer(np.random.RandomState(seed).bytes(4 * (drawn + count)), "<u4")[drawn:]
+        words = np.frombuffer(_twisted(seed, drawn, count), "<u4")
         uniform = ((words & 0xFFFFFF).astype(np.float32) / np.float32(2**24)).reshape(-1, 2, BLOCK // 2)
         radius = np.sqrt(-2 * np.log(1 - uniform[:, :1]))
         angle = np.float32(2 * np.pi) * uniform[:, 1:]
         normal = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
         latent = normal.reshape(channels, height, width).transpose(1, 2, 0)
         return np.ascontiguousarray(latent), TorchNoise((seed, drawn + count))
+
+
+def _twisted(seed: int, drawn: int, count: int) -> bytes:
+    """So many words of the seed's Mersenne Twister after those that were drawn. It goes on where it was left,
+    if that is kept, else from its beginning."""
+    twister = np.random.RandomState(seed)
+    with _changing:
+        left = _left.get((seed, drawn))
+    if left is not None:
+        twister.set_state(left)
+    else:
+        for skipped in range(0, drawn, SKIP):
+            twister.bytes(4 * min(SKIP, drawn - skipped))
+    words = twister.bytes(4 * count)
+    with _changing:
+        _left[seed, drawn + count] = twister.get_state(legacy=False)
+        while len(_left) > KEPT_TWISTERS:
+            _left.popitem(last=False)
+    return words
 
 
 def _halves(number: int) -> tuple[int, int]:

@@ -98,6 +98,33 @@ def test_one_that_fails_to_load_leaves_the_first_alone(both: Callable[..., httpx
     assert client.post("/", json={"inputs": "x", "seconds_a_step": 0.01}).status_code == 200
 
 
+def test_one_that_lacks_what_may_come_is_loaded_once_it_is_there(
+    both: Callable[..., httpx.Client], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.facades.RETRY_SECONDS", 0.2)
+    weights = tmp_path / "weights"
+    client = both(
+        second=f"""
+            import os
+
+            class EndpointHandler:
+                def __init__(self, path=""):
+                    if not os.path.exists({str(weights)!r}):
+                        raise OSError("no weights")
+
+                def __call__(self, data):
+                    return "made"
+        """
+    )
+    response = client.post("/second", json={"inputs": "x"})
+    assert response.status_code == 503 and "it will be tried again" in response.text
+    assert client.post("/", json={"inputs": "x", "seconds_a_step": 0.01}).status_code == 200
+    weights.touch()
+    wait_until(lambda: client.get("/second/ready").json()["state"] == "warm")
+    assert client.post("/second", json={"inputs": "x"}).json() == "made"
+    assert client.post("/", json={"inputs": "x", "seconds_a_step": 0.01}).status_code == 200
+
+
 def test_nothing_is_served_beside_a_handler_that_failed_to_load(both: Callable[..., httpx.Client]) -> None:
     client = both(first=BROKEN, second=NAMED, until="failed")
     wait_until(lambda: client.get("/second/ready").json()["state"] == "failed")

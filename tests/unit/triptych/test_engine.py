@@ -1,6 +1,9 @@
 """Many requests, one batch."""
 
+import gc
+import threading
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -385,3 +388,138 @@ def test_work_left_is_counted_in_seconds() -> None:
     assert 0.5 < engine.seconds_of_work() < 10
     ticket.cancel()
     model.gate.set()
+
+
+class OneSize(Model):
+    """A model with room for the programs of one size."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__(before=self._check)
+        self.made: list[Form] = []
+        self._seconds = seconds
+
+    def _check(self, rows: Sequence[Row]) -> None:
+        assert rows[0].form in self.compiled, "called without a program"
+        time.sleep(self._seconds)
+
+    def has_room(self, form: Form) -> bool:
+        return not self.compiled
+
+    def make_room(self, form: Form) -> None:
+        self.compiled.clear()
+
+    def compile(self, form: Form, rows: int) -> None:
+        self.made.append(form)
+        super().compile(form, rows)
+
+
+def sized(width: int) -> tuple[int, int, int]:
+    return (8, 8 * width, 4)
+
+
+def test_a_size_that_goes_for_another_when_it_was_chosen_is_not_called_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = OneSize()
+    capacity, goes = model.capacity, [True]
+
+    def goes_once(form: Form) -> int:
+        if goes:
+            goes.pop()
+            model.make_room(form)
+        return capacity(form)
+
+    model.capacity = goes_once  # type: ignore[method-assign]
+    engine = engine_of(model)
+    np.testing.assert_allclose(submit(engine, order(1)).latents()[0], alone(order(1)), rtol=1e-5, atol=1e-5)
+    assert model.made == [Form(SHAPE)]
+
+
+def test_a_size_that_has_the_place_keeps_it_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("triptych.engine.engine.PATIENCE", 0.5)
+    model = OneSize(seconds=0.02)
+    engine = engine_of(model)
+    tickets = [submit(engine, order(width, shape=sized(width), steps=10)) for width in (2, 3, 4, 5)]
+    for ticket in tickets:
+        ticket.latents()
+    assert [form.shape for form in model.made] == [sized(width) for width in (2, 3, 4, 5)]
+
+
+def test_a_size_that_nobody_waits_for_any_more_is_not_compiled() -> None:
+    model = Model()
+    begun, go_on, made = threading.Event(), threading.Event(), list[Form]()
+
+    def slow(form: Form, rows: int) -> None:
+        if form.shape != SHAPE:
+            made.append(form)
+            begun.set()
+            assert go_on.wait(10)
+        model.compiled.add(form)
+
+    model.compile = slow  # type: ignore[method-assign]
+    engine = engine_of(model)
+    tickets = [submit(engine, order(1, shape=sized(width))) for width in range(2, 10)]
+    assert begun.wait(10)
+    for ticket in tickets:
+        ticket.cancel()
+    go_on.set()
+    submit(engine, order(2)).latents()
+    assert submit(engine, order(1, shape=sized(20))).latents().shape == (1, *sized(20))
+    assert [form.shape for form in made] == [sized(2), sized(20)]
+
+
+def test_why_a_size_could_not_be_compiled_is_not_told_to_those_who_came_later() -> None:
+    model = Model()
+    begun, go_on, full = threading.Event(), threading.Event(), [MemoryError()]
+    compile_now = model.compile
+
+    def once(form: Form, rows: int) -> None:
+        if form.shape == WIDE and full:
+            begun.set()
+            assert go_on.wait(10)
+            raise full.pop()
+        compile_now(form, rows)
+
+    model.compile = once  # type: ignore[method-assign]
+    engine = engine_of(model)
+    gone = submit(engine, order(1, shape=WIDE))
+    assert begun.wait(10)
+    gone.cancel()
+    go_on.set()
+    wait_until(lambda: engine.warming.is_free)
+    assert submit(engine, order(2, shape=WIDE)).latents().shape == (1, *WIDE)
+
+
+def test_what_is_done_holds_no_memory() -> None:
+    """Cycles are looked for late where many objects are old."""
+    engine = engine_of(Model())
+    gc.collect()
+    gc.disable()
+    try:
+        ticket = submit(engine, order(1), order(2))
+        ticket.latents()
+        left = [weakref.ref(one) for one in (ticket, *ticket.jobs)]
+        submit(engine, order(3)).latents()  # the engine's thread is past it
+        del ticket
+        wait_until(lambda: not any(one() for one in left))
+    finally:
+        gc.enable()
+
+
+def test_memory_that_is_full_when_somebody_is_told_leaves_nobody_waiting() -> None:
+    model = Model()
+    engine = engine_of(model)
+    full = [MemoryError(), MemoryError()]
+
+    def once() -> None:
+        if full and first.done:
+            raise full.pop()
+
+    model.gate.clear()
+    first, second = submit(engine, order(1)), submit(engine, order(2, steps=50))
+    first.watch(once)
+    model.gate.set()
+    first.latents()
+    with pytest.raises(MemoryError):
+        second.latents()
+    submit(engine, order(3)).latents()

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -202,3 +203,38 @@ def test_a_batch_that_would_take_half_the_memory_is_not_tried(monkeypatch: pytes
 
     model.measure = measure  # type: ignore[method-assign]
     assert settled(model)[1] <= 3
+
+
+def test_batch_sizes_that_went_for_another_size_come_back_when_there_is_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(warming, "AGAIN_SECONDS", 0.05)
+    model = Sized(gaining=16)
+    one = Warming(model, threading.Lock(), lambda: None)  # type: ignore[arg-type]
+    wait_for(lambda: one.progress() == (5, 5))
+    model.made.clear()
+    wait_for(lambda: one.progress() == (5, 5))
+    one.close()
+
+
+def test_warming_outlives_memory_that_is_full_wherever_it_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full() -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(memory, "available", full)
+    model = Sized(gaining=16)
+    one = Warming(model, threading.Lock(), lambda: None)  # type: ignore[arg-type]
+    one.want(Form((4, 4, 4)))
+    wait_for(lambda: one.is_free and bool(model.made))
+    one.want(Form((4, 8, 4)))
+    wait_for(lambda: len(model.made) == 2)
+    one.close()
+
+
+def wait_for(told: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not told():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -158,3 +158,9 @@ def test_a_sampler_that_goes_by_the_step_before_repeats_none() -> None:
     assert "dpmpp_2m" not in RESAMPLING
     with pytest.raises(ValueError, match="cannot repeat a step"):
         Denoising(SAMPLERS["dpmpp_2m"], make_schedule(4), known=half(2))
+
+
+def test_a_state_that_has_repeated_more_than_is_asked_for_goes_on() -> None:
+    denoising = Denoising(DDIM, make_schedule(4), known=half(2))
+    state = replace(denoising.start(Noise.seeded(1), SHAPE), repeat=7)
+    assert denoising.step(state, np.zeros(SHAPE, np.float32)).step == 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from triptych.samplers import NOISE, NOISES, Noise
+from triptych.samplers import NOISE, NOISES, Noise, noise
 
 SHAPE = (8, 8, 4)
 FIRST, SECOND = [1.5219693, -1.1441058, 1.1501616, -1.7846532], [-0.77149874, 1.0191615]
@@ -67,3 +67,19 @@ def test_numbers_that_no_generator_has_are_refused(words: tuple[int, ...]) -> No
 def test_each_noise_is_found_by_its_name() -> None:
     first, *others = (Noise.named(name, 1).draw(SHAPE)[0] for name in NOISES)
     assert all(np.abs(first - other).max() > 0.1 for other in others)
+
+
+def test_torchs_noise_is_the_same_from_where_it_was_left_and_from_the_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(noise, "SKIP", 100)
+    monkeypatch.setattr(noise, "KEPT_TWISTERS", 2)
+    source, went_on = Noise.named("torch-cpu", 3), []
+    for _ in range(5):
+        latent, source = source.draw(SHAPE)
+        went_on.append(latent)
+    assert len(noise._left) == 2
+    noise._left.clear()
+    count = int(np.prod(SHAPE))
+    for draws, latent in enumerate(went_on):
+        np.testing.assert_array_equal(noise.TorchNoise((3, draws * count)).draw(SHAPE)[0], latent)
