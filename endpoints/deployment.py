@@ -41,7 +41,8 @@ class Deployment:
         if self.settings.name:
             return self.settings.name
         words = "".join(letter if letter.isalnum() else "-" for letter in self.selected.name.lower())
-        return f"triptych-{words}"[:MAX_NAME].rstrip("-")
+        end = self.selected.digest and f"-{self.selected.digest}"
+        return f"triptych-{words}"[: MAX_NAME - len(end)].rstrip("-") + end
 
     @property
     def repository(self) -> str:

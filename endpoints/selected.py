@@ -1,5 +1,6 @@
 """Which stage and which model a bundle is made of: what the environment says that an endpoint can have."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,13 @@ class Selected:
         """The version, or the last part of MODEL without its revision and ending."""
         last = self.environment.get("MODEL", "").partition("@")[0].rpartition("/")[2]
         return last.removesuffix(".safetensors") or self.environment.get("SD_VERSION", "tiny")
+
+    @property
+    def digest(self) -> str:
+        """Of what `name` leaves out: MODEL's owner and revision, VAE and LORA. Empty where none is set, and a
+        version says all."""
+        told = [self.environment.get(name, "") for name in ("MODEL", "VAE", "LORA")]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()[:6] if any(told) else ""
 
     @property
     def requirements(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from triptych.wire import Shape
 
+from .background import end_tasks
 from .errors import Origin, StageFailed
 from .info import Info, Infos
 from .routes import Route
@@ -21,8 +22,7 @@ async def agree(routes: Mapping[str, Route]) -> Infos:
     Raises StageFailed with both shapes where no other replica fits.
     """
     while True:
-        announced = await asyncio.gather(*(route.ask_info() for route in routes.values()))
-        infos = dict(zip(routes, announced, strict=True))
+        infos = await _announced(routes)
         clash = find_clash(infos)
         if clash is None:
             return infos
@@ -33,6 +33,15 @@ async def agree(routes: Mapping[str, Route]) -> Infos:
                 routes[name].forget()
             raise clash.error
         routes[misfit].pass_over(clash.error)
+
+
+async def _announced(routes: Mapping[str, Route]) -> Infos:
+    """Once one stage fails the others are asked no more: an endpoint must not be woken for nothing."""
+    asking = {name: asyncio.create_task(route.ask_info()) for name, route in routes.items()}
+    try:
+        return dict(zip(asking, await asyncio.gather(*asking.values()), strict=True))
+    finally:
+        await end_tasks([task for task in asking.values() if not task.done()])
 
 
 class Clash(NamedTuple):

@@ -1,6 +1,7 @@
 """HTTP to one address: what is sent, what is read and how much of it, and what its failures are called."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -42,6 +43,7 @@ class Channel:
         self.faults = Faults(place, self.url)
         self._host = urlsplit(without_userinfo(place.url)).netloc if ip else None
         self._token = place.token
+        self._login = _basic(self._parsed)
         self._connections = connections
         self._silence_seconds = limits.silence_seconds
 
@@ -121,4 +123,13 @@ class Channel:
             headers["Host"] = self._host
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        elif self._login is not None:
+            headers["Authorization"] = self._login
         return headers
+
+
+def _basic(url: httpx.URL) -> str | None:
+    """The header for the user name and password of an address; a transport alone sends none."""
+    if not url.userinfo:
+        return None
+    return f"Basic {base64.b64encode(f'{url.username}:{url.password}'.encode()).decode()}"

@@ -33,8 +33,14 @@ def choose(replicas: Sequence[Chosen], failed: Mapping[Chosen, Again]) -> Chosen
     left = fresh or [one for one in replicas if failed[one] is Again.ANYWHERE] or list(replicas)
 
     def rank(replica: Chosen) -> tuple[int, int, int]:
-        waking = replica.condition == "waking"
-        reluctance = 1 if waking else 0 if replica.breaker.allows else 3 if replica.condition else 2
-        return reluctance, replica.group, replica.load.requests
+        return _reluctance(replica, replica in failed), replica.group, replica.load.requests
 
     return min(left, key=rank)
+
+
+def _reluctance(replica: Candidate, failed: bool) -> int:
+    if replica.condition == "waking":
+        return 1
+    if replica.breaker.allows:
+        return 2 if failed else 0
+    return 4 if replica.condition else 3

@@ -110,7 +110,10 @@ def decode(content_type: str, body: bytes) -> Answer:
     """The answer in the body. Raises InvalidField for broken safetensors, ValueError for what is not JSON."""
     if content_type.partition(";")[0].strip().lower() == MEDIA_TYPE:
         return TensorAnswer(*unpack("the answer", body))
-    return ContractAnswer(json.loads(body))
+    try:
+        return ContractAnswer(json.loads(body))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 class ContractAnswer:

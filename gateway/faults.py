@@ -196,7 +196,7 @@ def error_text(body: bytes) -> str:
     """The sentence in an error answer of a stage, or the answer's beginning where it has none."""
     try:
         said = json.loads(body)["error"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return _shown(body) or "nothing"
     return str(said)[:SHOWN_CHARACTERS].rstrip(".")
 
@@ -205,7 +205,7 @@ def _is_platforms(body: bytes) -> bool:
     """Whether this is the answer of Hugging Face's proxy, wherever the endpoint's address is."""
     try:
         return json.loads(body)["code"] in PLATFORM_CODES
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return False
 
 

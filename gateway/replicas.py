@@ -82,6 +82,7 @@ class Replica:
         self._info_expires = 0.0
         self._pace = Pace()
         self._waking = Waking(self._is_awake)
+        self._has_left = False
 
     async def info(self) -> Info | None:
         """What the replica announces, None for a plain endpoint of unknown shapes. Remembered for a while."""
@@ -122,6 +123,8 @@ class Replica:
         finally:
             call = self._evidence(started, body, received)
             self._metrics.stage_call(call)
+            if self._has_left:  # while it did this
+                self.leave()
             tell(call)
 
     def _question(self, body: Body, deadline: Deadline) -> Question:
@@ -142,7 +145,8 @@ class Replica:
         return self._info is not None and self._info.model is not None
 
     def leave(self) -> None:
-        """It is asked no more: its address is gone."""
+        """It is asked no more: its address is gone. What it does still ends."""
+        self._has_left = True
         self._metrics.forget(self.stage, self.url)
 
     def forget(self) -> None:

@@ -68,7 +68,13 @@ class Route:
         return self.info
 
     async def _ask_info(self, replica: Replica) -> Info | None:
-        return self._checked(replica, await replica.info())
+        """Where the request's time ends meanwhile, that is not the replica's failure."""
+        try:
+            async with asyncio.timeout(self._deadline.left):
+                info = await replica.info()
+        except TimeoutError:
+            raise self._overdue() from None
+        return self._checked(replica, info)
 
     def _checked(self, replica: Replica, info: Info | None) -> Info | None:
         """What it announces, if that is all that the request cannot do without."""
@@ -239,11 +245,14 @@ class Route:
 
     def _check_deadline(self) -> None:
         if not self._deadline.left:
-            raise StageTimeout(
-                f"The request's {self._deadline.seconds:g} s were over before the {self.stage.name} stage "
-                "was done. Ask for fewer images or steps, or raise REQUEST_TIMEOUT.",
-                origin=Origin(self.stage.name, None),
-            )
+            raise self._overdue()
+
+    def _overdue(self) -> StageTimeout:
+        return StageTimeout(
+            f"The request's {self._deadline.seconds:g} s were over before the {self.stage.name} stage "
+            "was done. Ask for fewer images or steps, or raise REQUEST_TIMEOUT.",
+            origin=Origin(self.stage.name, None),
+        )
 
     def _check_fits(self, replica: Replica, info: Info | None) -> None:
         """A replica of another model than what was planned with is refused."""

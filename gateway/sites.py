@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from .connections import has_proxy
 from .places import Place, is_hugging_face
 from .replicas import Replica
 
@@ -103,9 +104,10 @@ def several(found: Sequence[tuple[Any, ...]]) -> list[str | None]:
 
 
 def _is_name(url: str) -> bool:
-    """Whether the host is to be resolved here: a certificate is for a name, so https is left alone."""
+    """Whether the host is to be resolved here. A certificate is for a name, so https is left alone; and where
+    there is a proxy, it is names that go past it."""
     parts = urlsplit(url)
-    if parts.scheme != "http" or is_hugging_face(url):
+    if parts.scheme != "http" or is_hugging_face(url) or has_proxy():
         return False
     try:
         ipaddress.ip_address(parts.hostname or "")

@@ -47,16 +47,17 @@ class RemoteVae:
         Raises InvalidRequest for a size that the decoder lacks, or a StageError.
         """
         work = self._begin()
-        info = await work.route.ask_info()
+        await work.route.ask_info()
         batch, height, width, _ = asked.shape
-        if not asked.is_uint8 and announces(info, IMAGE_DTYPE):
-            images = await work.post(
-                asked.payload, lambda answer: answer.tensor("image", np.float32, asked.shape)
-            )
-            return work.result(await asyncio.to_thread(asked.answer, images))
-        images = await work.post(asked.payload, lambda answer: answer.images(batch, (width, height)))
-        if not asked.is_uint8:
-            images = images.astype(np.float32) / np.float32(127.5) - 1
+
+        def read(answer: Answer) -> Array:
+            """By what the decoder announces that answers, be it another than was asked first."""
+            if not asked.is_uint8 and announces(work.route.served, IMAGE_DTYPE):
+                return answer.tensor("image", np.float32, asked.shape)
+            images = answer.images(batch, (width, height))
+            return images if asked.is_uint8 else images.astype(np.float32) / np.float32(127.5) - 1
+
+        images = await work.post(asked.payload, read)
         return work.result(await asyncio.to_thread(asked.answer, images))
 
     async def encode(self, asked: RemoteEncode) -> RemoteResult:

@@ -17,6 +17,7 @@ RUN for name in server cli; do \\
         printf '#!/bin/sh\\nLD_LIBRARY_PATH=/opt/redis exec /opt/redis/redis-%s "$@"\\n' $name \\
             > /usr/local/bin/valkey-$name && chmod 755 /usr/local/bin/valkey-$name; \\
     done && mkdir /data && chown 999:1000 /data
+WORKDIR /data
 """
 
 

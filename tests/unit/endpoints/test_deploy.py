@@ -303,15 +303,38 @@ def test_the_command_says_what_to_set(environment: dict[str, str], sentence: str
     ("environment", "name"),
     [
         ({"STAGE": "text_encoder", "SD_VERSION": "1.4"}, "triptych-text-encoder-1-4"),
-        ({"STAGE": "diffusion", "MODEL": "a/Some_Model@main"}, "triptych-diffusion-some-model"),
-        ({"STAGE": "inpainting", "MODEL": "a/" + "long-" * 9}, "triptych-inpainting-long-long-lo"),
+        ({"STAGE": "diffusion", "MODEL": "a/Model@main"}, r"triptych-diffusion-model-[0-9a-f]{6}"),
+        ({"STAGE": "diffusion", "SD_VERSION": "1.4", "VAE": "a/b"}, r"triptych-diffusion-1-4-[0-9a-f]{6}"),
+        ({"STAGE": "inpainting", "MODEL": "a/" + "long-" * 9}, r"triptych-inpainting-long-[0-9a-f]{6}"),
     ],
 )
 def test_a_name_is_made_of_stage_and_model(
     environment: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("SD_VERSION")
-    for variable, value in environment.items():
-        monkeypatch.setenv(variable, value)
-    assert deployment(tmp_path).name == name
-    assert len(name) <= 32
+    made = name_of(environment, monkeypatch, tmp_path)
+    assert re.fullmatch(name, made)
+    assert len(made) <= 32
+
+
+def name_of(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    with monkeypatch.context() as patched:
+        patched.delenv("SD_VERSION")
+        for variable, value in environment.items():
+            patched.setenv(variable, value)
+        return deployment(folder).name
+
+
+def test_two_models_have_two_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Or the one would be deployed over the other."""
+    chosen = [
+        {"MODEL": "stable-diffusion-v1-5/stable-diffusion-v1-5"},
+        {"MODEL": "stabilityai/stable-diffusion-2-1"},
+        {"MODEL": "somebody/stable-diffusion-2-1"},
+        {"MODEL": "stabilityai/stable-diffusion-2-1@fp16"},
+        {"SD_VERSION": "1.4"},
+        {"SD_VERSION": "1.4", "VAE": "stabilityai/sd-vae-ft-mse"},
+        {"SD_VERSION": "1.4", "LORA": "somebody/style"},
+    ]
+    for stage in ("text_encoder", "diffusion", "decoder"):
+        names = {name_of({"STAGE": stage, **one}, monkeypatch, tmp_path) for one in chosen}
+        assert len(names) == len(chosen)

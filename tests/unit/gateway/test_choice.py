@@ -51,3 +51,8 @@ def test_one_that_wakes_is_waited_for_where_no_other_can_do_it() -> None:
     waking, busy = Place(condition="waking"), Place(9)
     assert choose([waking, busy], {}) is busy
     assert choose([waking], {}) is waking
+
+
+def test_one_that_wakes_is_waited_for_rather_than_one_that_just_failed_asked_again() -> None:
+    failed, waking = Place(), Place(group=1, condition="waking")
+    assert choose([failed, waking], {failed: Again.ANYWHERE, waking: Again.ANYWHERE}) is waking

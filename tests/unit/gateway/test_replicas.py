@@ -1,5 +1,6 @@
 """What a stage's answers mean, asked over real sockets."""
 
+import base64
 import time
 from collections.abc import Callable
 
@@ -170,6 +171,26 @@ def test_a_token_is_sent_to_its_own_stage_only(start_gateway: StartGateway, fake
     assert {headers.get("authorization") for headers in fakes["diffusion"].headers} == {"Bearer secret-token"}
     others = [headers for name in ("text_encoder", "decoder") for headers in fakes[name].headers]
     assert all("authorization" not in headers for headers in others)
+
+
+def test_a_user_name_in_an_address_is_sent_in_a_tokens_place(
+    start_gateway: StartGateway, fakes: Fakes, urls: dict[str, str]
+) -> None:
+    url = urls["diffusion"].replace("http://", "http://me:p%40ss@")
+    gateway = start_gateway(diffusion_url=url, hf_token="hf_abc")
+    assert gateway.post("/v1/txt2img", json={"prompt": "a red apple"}).status_code == 200
+    basic = f"Basic {base64.b64encode(b'me:p@ss').decode()}"
+    assert {headers.get("authorization") for headers in fakes["diffusion"].headers} == {basic}
+    assert all("authorization" not in headers for headers in fakes["decoder"].headers)
+
+
+def test_an_answer_that_is_nested_without_end_is_that_stages_failure(
+    start_gateway: StartGateway, fakes: Fakes
+) -> None:
+    for status in (200, 500):
+        fakes["diffusion"].responses["/"] = lambda status=status: Response("[" * 100_000, status)  # type: ignore[misc]
+        got, body = failure(start_gateway())
+        assert (got, body["type"]) == (502, "StageFailed")
 
 
 def test_a_redirect_is_not_followed_and_carries_no_token_away(

@@ -1,6 +1,7 @@
 """Which replica does a stage's part, and what follows when one does not."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -274,6 +275,30 @@ def test_an_endpoint_that_falls_asleep_between_two_requests_is_waited_for(
     assert evidence["seconds_waiting"] >= 0.5
 
 
+def test_a_cold_fallback_is_waited_for_where_the_first_choice_is_gone(
+    start_gateway: StartGateway, fakes: Fakes, urls: dict[str, str], other: Other
+) -> None:
+    gateway = start_gateway(diffusion_url="", diffusion_urls=f"{urls['diffusion']};{other.url}")
+    fakes["diffusion"].proxy = error(503)
+    other.fake.plain = True
+    left = iter(range(4))
+    other.fake.proxy = lambda: cold() if next(left, None) is not None else None
+    assert call(made(gateway))["replica"] == other.url
+
+
+def test_no_endpoint_is_woken_for_a_request_that_another_stage_has_failed(
+    start_gateway: StartGateway, fakes: Fakes
+) -> None:
+    fakes["text_encoder"].proxy = lambda: JSONResponse({"error": "who?"}, 401)
+    fakes["diffusion"].plain = True
+    fakes["diffusion"].proxy = cold
+    gateway = start_gateway()
+    assert gateway.post("/v1/txt2img", json={"prompt": ""}).status_code == 503
+    asked = len(fakes["diffusion"].headers)
+    time.sleep(2)
+    assert len(fakes["diffusion"].headers) == asked
+
+
 def test_one_that_does_not_wake_is_given_up(start_gateway: StartGateway, fakes: Fakes) -> None:
     fakes["diffusion"].proxy = cold
     answer = start_gateway(wake_timeout=1).post("/v1/txt2img", json={"prompt": ""})
@@ -329,6 +354,18 @@ def test_the_time_of_a_request_shrinks_from_stage_to_stage(start_gateway: StartG
     fakes["text_encoder"].delay = 0.6
     fakes["diffusion"].delay = 0.8
     response = gateway.post("/v1/txt2img", json={"prompt": ""})
+    error = response.json()["error"]
+    assert (response.status_code, error["type"], error["stage"]) == (504, "StageTimeout", "diffusion")
+    assert "REQUEST_TIMEOUT" in error["message"]
+
+
+def test_a_stage_that_hangs_does_not_outlast_the_time_of_a_request(
+    start_gateway: StartGateway, fakes: Fakes
+) -> None:
+    fakes["diffusion"].info_delay = 4
+    began = time.monotonic()
+    response = start_gateway(request_timeout=0.5).post("/v1/txt2img", json={"prompt": ""})
+    assert time.monotonic() - began < 3
     error = response.json()["error"]
     assert (response.status_code, error["type"], error["stage"]) == (504, "StageTimeout", "diffusion")
     assert "REQUEST_TIMEOUT" in error["message"]

@@ -159,6 +159,37 @@ def test_each_of_several_is_asked_by_the_name_of_all() -> None:
     assert [fake.headers[0]["host"] for fake in fakes] == [f"diffusion:{url.port}"] * 2
 
 
+def test_what_is_counted_of_a_replica_that_is_gone_goes_with_what_it_still_does() -> None:
+    fake, metrics = FakeStage("diffusion"), Metrics()
+    fake.delay = 0.5
+
+    async def read(value: Any) -> Any:
+        return value
+
+    async def ask(url: str) -> None:
+        async with Connections() as connections:
+            replica = Replica(Place("diffusion", url), None, connections, metrics, LIMITS)
+            asking = replica.post(
+                {"inputs": [], "batch_size": 1}, Deadline(10), read, Job("diffusion", NOBODY)
+            )
+            task = asyncio.create_task(asking)
+            await asyncio.sleep(0.1)
+            replica.leave()
+            await task
+
+    with serving(fake.app()) as url:
+        asyncio.run(ask(url))
+    assert url not in metrics.text().decode()
+
+
+def test_where_there_is_a_proxy_servers_are_asked_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By which the environment says what goes past it."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    names = Names("10.0.0.1", "10.0.0.2")
+    ((only,),) = resolved(names, "http://diffusion:8000")
+    assert only.url == "http://diffusion:8000"
+
+
 def test_each_gateway_has_an_order_of_its_own_that_stays() -> None:
     addresses = [f"10.0.0.{number}" for number in range(20)]
     one, other = Order(), Order()

@@ -42,6 +42,20 @@ def test_values_of_a_plain_decoder_are_computed_from_its_bytes(
     assert values.tolist() == pytest.approx([PAINTED / 127.5 - 1] * 3 * 64 * 64)
 
 
+@pytest.mark.parametrize("plain_first", [True, False])
+def test_each_decoders_answer_is_read_as_that_decoder_gives_it(
+    start_gateway: StartGateway, fakes: Fakes, urls: dict[str, str], plain_first: bool
+) -> None:
+    """Where another does it than was asked first."""
+    fakes["decoder"].plain, ours = True, FakeStage("decoder")
+    with serving(ours.app()) as url:
+        given = (urls["decoder"], url) if plain_first else (url, urls["decoder"])
+        gateway = start_gateway(decoder_url="", decoder_urls=";".join(given))
+        (fakes["decoder"] if plain_first else ours).responses["/"] = lambda: JSONResponse({}, 500)
+        values = np.frombuffer(decoded(gateway, output_type="pt").content, np.float32)
+    assert values.tolist() == pytest.approx([PAINTED / 127.5 - 1] * 3 * 64 * 64)
+
+
 def encoded(gateway: httpx.Client) -> httpx.Response:
     parameters = {"shape": (1, 3, 64, 64), "dtype": "float32"}
     body = np.zeros((1, 3, 64, 64), np.float32).tobytes()
