@@ -18,7 +18,7 @@ from benchmarks.machine import facts
 from . import checks
 from .fleet import Fleet, Scenario, Seen, Times
 
-LOOK_SECONDS = 80.0
+LOOK_SECONDS = 17.0
 USERS = 100
 """For each replica."""
 BUSY = 0.5
@@ -81,8 +81,8 @@ def _scenario(replicas: int, times: Times) -> Scenario:
         LOOK_SECONDS,
         gateways=max(1, round(users / LOOK_SECONDS * times.gateway / BUSY)),
         lost=FLEETS[replicas],
-        warm_seconds=15,
-        seconds=20,
+        warm_seconds=5,
+        seconds=10,
     )
 
 
