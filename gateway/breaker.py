@@ -34,6 +34,11 @@ class Breaker:
         return self._until is None or (self._clock() >= self._until and not self._probing)
 
     @property
+    def has_failures(self) -> bool:
+        """Whether the last calls failed at the replica itself; one that had too much to do did not."""
+        return self._failures > 0
+
+    @property
     def position(self) -> str:
         """Closed, open, or half-open: its time is over, and no call has shown yet that the replica works."""
         if self._until is None:

@@ -42,5 +42,5 @@ def _reluctance(replica: Candidate, failed: bool) -> int:
     if replica.condition == "waking":
         return 1
     if replica.breaker.allows:
-        return 2 if failed else 0
+        return 2 if failed and replica.breaker.has_failures else 0
     return 4 if replica.condition else 3

@@ -49,16 +49,16 @@ class Connections:
         await self._other.aclose()
 
 
-def has_proxy() -> bool:
-    """Whether the environment names one."""
-    return bool({"http", "https", "all"} & set(urllib.request.getproxies()))
+def has_proxy(*schemes: str) -> bool:
+    """Whether the environment names one for one of these."""
+    return bool({*schemes, "all"} & set(urllib.request.getproxies()))
 
 
 def _pool(idle_seconds: float, certificates: ssl.SSLContext) -> Pool:
     """A transport, without the client around it: cookies, redirects and authentication that no stage has take
     a fifth of a call's time. Where the environment names a proxy, only a client asks it."""
     limits = httpx.Limits(keepalive_expiry=idle_seconds)
-    if has_proxy():
+    if has_proxy("http", "https"):
         return httpx.AsyncClient(verify=certificates, limits=limits, follow_redirects=False)
     return httpx.AsyncHTTPTransport(verify=certificates, limits=limits, socket_options=_noticing_loss())
 

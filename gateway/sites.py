@@ -107,7 +107,7 @@ def _is_name(url: str) -> bool:
     """Whether the host is to be resolved here. A certificate is for a name, so https is left alone; and where
     there is a proxy, it is names that go past it."""
     parts = urlsplit(url)
-    if parts.scheme != "http" or is_hugging_face(url) or has_proxy():
+    if parts.scheme != "http" or is_hugging_face(url) or has_proxy(parts.scheme):
         return False
     try:
         ipaddress.ip_address(parts.hostname or "")

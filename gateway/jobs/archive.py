@@ -51,6 +51,7 @@ class Archive:
         self._moved = self._number
         self._told: dict[str, dict[str, Entry]] = {}
         self._notifying: set[str] = set()
+        self._has_restored = False
         # By the monotonic clock, which nobody puts right.
         self._began: dict[str, float] = {}
         self._ended: dict[str, float] = {}
@@ -175,6 +176,8 @@ class Archive:
 
     async def close(self) -> None:
         self.news.close()
+        if self._has_restored:
+            await self._do(self._table.rank_ended)
         await self._do(self._table.close)
         self._thread.shutdown()
 
@@ -258,6 +261,8 @@ class Archive:
         self._table.update(id, state=state, error=error, ended=time.time(), size=size)
         self._folder.forget(id, REQUEST)
         self._folder.forget(id, STATE)
+        if result is None:  # there may be one for whose end there was no room
+            self._folder.forget(id, RESULT)
         self._ended[id] = time.monotonic()
         began = self._began.pop(id, None)
         if state == DONE and began is not None:
@@ -271,6 +276,7 @@ class Archive:
         for name, data in files.items():
             self._folder.write(record.id, name, data)
         self._table.add(record)
+        self._has_restored = True
         return True
 
     def _remove(self, id: str) -> None:

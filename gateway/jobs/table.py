@@ -9,6 +9,11 @@ from typing import Any
 from .record import PENDING, QUEUED, Record, Webhook
 
 COLUMNS = [field.name for field in fields(Record)]
+RANK = """
+    UPDATE jobs SET turn = ranked.turn FROM (
+        SELECT number, ROW_NUMBER() OVER (ORDER BY ended, number) AS turn FROM jobs WHERE ended NOT NULL
+    ) AS ranked WHERE jobs.number = ranked.number;
+"""
 MIGRATIONS = (
     """
     CREATE TABLE IF NOT EXISTS jobs (
@@ -21,9 +26,9 @@ MIGRATIONS = (
     """,
     """
     ALTER TABLE jobs ADD COLUMN turn INTEGER;
-    UPDATE jobs SET turn = ranked.turn FROM (
-        SELECT number, ROW_NUMBER() OVER (ORDER BY ended, number) AS turn FROM jobs WHERE ended NOT NULL
-    ) AS ranked WHERE jobs.number = ranked.number;
+"""
+    + RANK
+    + """
     CREATE INDEX jobs_by_turn ON jobs (turn);
     CREATE INDEX jobs_by_client ON jobs (client, number);
     CREATE INDEX jobs_owed ON jobs (number) WHERE notified = 'pending';
@@ -134,6 +139,10 @@ class Table:
 
     def first_ended(self) -> Record | None:
         return next(iter(self._select("WHERE turn NOT NULL ORDER BY turn LIMIT 1")), None)
+
+    def rank_ended(self) -> None:
+        """By when they ended, as those that were restored ended before."""
+        self._database.execute(RANK)
 
     def update(self, id: str, **values: Any) -> Record | None:
         """The record as it is then; None where there is none."""

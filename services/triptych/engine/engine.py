@@ -134,8 +134,9 @@ class Engine:
         """One call of the model, or what is to be done before there can be one."""
         with self._changed:
             self._changed.wait_for(lambda: self._jobs or self._closing)
+            may_want = self.warming.is_free  # before what is ready: a size that is just done is, then
             ready = {form for form in {job.form for job in self._jobs} if self.unet.ready(form)}
-            failed = self._have_compiled(ready)
+            failed = self._have_compiled(ready, may_want)
             chosen = self._choose(ready)
             if not chosen and not failed:  # all wait for a size to be compiled
                 self._changed.wait(timeout=1.0)
@@ -182,7 +183,7 @@ class Engine:
             job.began = time.monotonic()
         return {ticket for job in beginning for ticket in job.tickets}
 
-    def _have_compiled(self, ready: set[Form]) -> list[Job]:
+    def _have_compiled(self, ready: set[Form], may_want: bool) -> list[Job]:
         """The jobs whose size cannot be compiled. Of the others' one is, whose job came first, unless another
         has to go for it that is in use."""
         unready = [job for job in self._jobs if job.form not in ready]
@@ -191,7 +192,7 @@ class Engine:
             failure = errors.get(job.form)
             if failure is not None and job.came <= failure.at:
                 job.error = failure.error
-        if self.warming.is_free:
+        if may_want:
             waiting = (job for job in unready if not job.error and self._may_have_compiled(job, bool(ready)))
             for job in islice(waiting, 1):
                 self.warming.want(job.form)

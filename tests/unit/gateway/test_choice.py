@@ -54,5 +54,8 @@ def test_one_that_wakes_is_waited_for_where_no_other_can_do_it() -> None:
 
 
 def test_one_that_wakes_is_waited_for_rather_than_one_that_just_failed_asked_again() -> None:
-    failed, waking = Place(), Place(group=1, condition="waking")
-    assert choose([failed, waking], {failed: Again.ANYWHERE, waking: Again.ANYWHERE}) is waking
+    gone, waking = Place(), Place(group=1, condition="waking")
+    gone.fail()
+    assert choose([gone, waking], {gone: Again.ANYWHERE, waking: Again.ANYWHERE}) is waking
+    busy = Place()
+    assert choose([busy, waking], {busy: Again.ANYWHERE, waking: Again.ANYWHERE}) is busy

@@ -184,8 +184,10 @@ def test_what_is_counted_of_a_replica_that_is_gone_goes_with_what_it_still_does(
 
 def test_where_there_is_a_proxy_servers_are_asked_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """By which the environment says what goes past it."""
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     names = Names("10.0.0.1", "10.0.0.2")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert len(resolved(names, "http://diffusion:8000")[0]) == 2
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     ((only,),) = resolved(names, "http://diffusion:8000")
     assert only.url == "http://diffusion:8000"
 

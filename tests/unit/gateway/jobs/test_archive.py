@@ -13,7 +13,7 @@ import pytest
 from gateway.errors import Overloaded, StoreUnavailable
 from gateway.jobs import table
 from gateway.jobs.archive import DATABASE, Archive, open_archive
-from gateway.jobs.record import DONE, Record, Webhook
+from gateway.jobs.record import DONE, FAILED, Record, Webhook
 from gateway.jobs.store import REQUEST, RESULT, STATE, Store
 from tests.unit.gateway.jobs.conftest import NEW, ROOMY, Opening
 from tests.unit.gateway.jobs.conftest import REQUEST as BODY
@@ -257,12 +257,18 @@ def test_what_a_job_is_made_of_stays_until_its_end_is_written(
     assert inside(tmp_path, script) == (BODY, b"state")
 
 
-def test_a_job_that_ended_by_a_clock_that_was_ahead_keeps_no_other(tmp_path: Path) -> None:
-    month = 30 * 86400.0
+def test_a_job_that_ended_by_a_clock_that_was_ahead_keeps_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = time.time
 
     async def fill(store: Store) -> None:
-        for id, at in (("ahead", time.time() + month), ("old", time.time() - 100)):
-            await store.restore(replace(NEW, id=id, state=DONE, began=1.0, ended=at), {})
+        for id, off in (("ahead", 30 * 86400.0), ("old", -100.0)):
+            monkeypatch.setattr(time, "time", lambda off=off: right() + off)
+            await store.add(replace(NEW, id=id), BODY)
+            await store.take()
+            await store.end(id, DONE, None, b"result")
+        monkeypatch.undo()
 
     async def script(store: Store) -> list[list[str]]:
         left = []
@@ -319,6 +325,38 @@ def test_a_file_that_was_not_written_leaves_nothing(tmp_path: Path, monkeypatch:
 
     inside(tmp_path, script)
     assert [path.name for path in (tmp_path / "jobs" / "a").iterdir()] == [REQUEST]
+
+
+def test_a_result_for_whose_end_there_was_no_room_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(store: Store) -> bytes | None:
+        await add(store)
+        await store.take()
+        with monkeypatch.context() as patched, pytest.raises(OSError, match="no room"):
+            patched.setattr(table.Table, "update", failing(OSError("no room")))
+            await store.end("a", DONE, None, b"result")
+        await store.end("a", FAILED, "{}", None)
+        return await store.read("a", RESULT)
+
+    assert inside(tmp_path, script) is None
+
+
+def test_jobs_that_were_restored_go_in_the_order_in_which_they_ended(tmp_path: Path) -> None:
+    async def fill(store: Store) -> None:
+        await add(store)
+        await store.take()
+        await store.end("a", DONE, None, b"result")
+        for id, ago in (("young", 10), ("old", 9000)):
+            await store.restore(replace(NEW, id=id, state=DONE, began=1.0, ended=time.time() - ago), {})
+
+    async def script(store: Store) -> list[str]:
+        await store.tidy()
+        return await ids(store)
+
+    opening = Opening(lambda limits: open_archive(str(tmp_path), limits))
+    opening.inside(fill)
+    assert opening.inside(script, replace(ROOMY, seconds=100)) == ["a", "young"]
 
 
 def failing(error: Exception) -> Callable[..., None]:
