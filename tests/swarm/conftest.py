@@ -133,9 +133,17 @@ class Load:
         while not self._over.is_set():
             seed += 1
             try:
-                self.answers.append(self._swarm.picture(seed))
+                self.answers.append(self._patiently(seed))
             except Exception as error:
                 self.errors.append(error)
+
+    def _patiently(self, seed: int) -> requests.Response:
+        """Comes again when it is told to, as while jobs have the places."""
+        while True:
+            answer = self._swarm.picture(seed)
+            if answer.status_code != 429 or self._over.is_set():
+                return answer
+            time.sleep(int(answer.headers["Retry-After"]))
 
     def check(self) -> None:
         """Every picture came."""
