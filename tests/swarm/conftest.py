@@ -139,11 +139,9 @@ class Load:
 
     def _patiently(self, seed: int) -> requests.Response:
         """Comes again when it is told to, as while jobs have the places."""
-        while True:
-            answer = self._swarm.picture(seed)
-            if answer.status_code != 429 or self._over.is_set():
-                return answer
+        while (answer := self._swarm.picture(seed)).status_code == 429:
             time.sleep(int(answer.headers["Retry-After"]))
+        return answer
 
     def check(self) -> None:
         """Every picture came."""
