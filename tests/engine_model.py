@@ -70,10 +70,8 @@ class Model:
         self.lost = [rows for rows in self.sizes if rows >= size] if for_now else []
         self.sizes = [rows for rows in self.sizes if rows < size]
 
-    def take_back(self) -> list[int]:
-        sizes, self.lost = self.lost, []
-        self.sizes = [*self.sizes, *sizes]
-        return sizes
+    def take_back(self) -> None:
+        self.sizes, self.lost = [*self.sizes, *self.lost], []
 
     def gains(self, form: Form, rows: int, smaller: int) -> bool:
         return True

@@ -14,6 +14,7 @@ RANK = """
         SELECT number, ROW_NUMBER() OVER (ORDER BY ended, number) AS turn FROM jobs WHERE ended NOT NULL
     ) AS ranked WHERE jobs.number = ranked.number;
 """
+"""Is part of a migration, and so stays as it is."""
 MIGRATIONS = (
     """
     CREATE TABLE IF NOT EXISTS jobs (

@@ -20,7 +20,7 @@ MAX_CLIENT = 200
 MAX_INTERVAL = 10
 OF_ONE_IMAGE = ("image", "mask")
 MAX_STATE_BYTES = 3 * 2**19
-"""Of one picture's state, in which three latents are: 1024 pixels square make 0.8 MB."""
+"""Of one picture's state in base64, in which three latents may be: 1024 pixels square make 1.05 MB."""
 
 
 @dataclass(frozen=True)

@@ -196,11 +196,9 @@ class Unet:
         for part in self._parts.values():
             part.drop_batches(max(kept) + 1)
 
-    def take_back(self) -> list[int]:
-        """Have the sizes again that were given up for now, none of them compiled; says which."""
-        sizes, self._lacking = self._lacking, []
-        self.sizes = [*self.sizes, *sizes]
-        return sizes
+    def take_back(self) -> None:
+        """Have the sizes again that were given up for now, none of them compiled."""
+        self.sizes, self._lacking = [*self.sizes, *self._lacking], []
 
     def example(self, form: Form, rows: int) -> dict[str, Array]:
         """Inputs for so many rows of this form, all zero."""

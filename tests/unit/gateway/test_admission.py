@@ -87,17 +87,22 @@ def test_jobs_are_let_in_as_they_came() -> None:
     run(script())
 
 
+async def with_a_place_kept() -> "tuple[Admission, asyncio.Task[ExitStack]]":
+    """One place, kept for a request that was refused for a job which has left it, and a job that waits."""
+    admission = Admission(1, Metrics())
+    first = await admission.turn()
+    second = asyncio.create_task(admission.turn())
+    with pytest.raises(Overloaded):
+        enter(admission)
+    first.close()
+    return admission, second
+
+
 def test_a_request_that_was_refused_for_jobs_finds_a_place_when_it_comes_again() -> None:
     async def script() -> None:
-        admission = Admission(1, Metrics())
-        first = await admission.turn()
-        second = asyncio.create_task(admission.turn())
-        with pytest.raises(Overloaded):
-            enter(admission)
-        first.close()
+        admission, second = await with_a_place_kept()
         assert not await is_let_in(second)
-        request = enter(admission)
-        request.close()
+        enter(admission).close()
         (await second).close()
 
     run(script())
@@ -105,12 +110,7 @@ def test_a_request_that_was_refused_for_jobs_finds_a_place_when_it_comes_again()
 
 def test_a_request_that_comes_to_nothing_takes_nobodys_place() -> None:
     async def script() -> None:
-        admission = Admission(1, Metrics())
-        first = await admission.turn()
-        second = asyncio.create_task(admission.turn())
-        with pytest.raises(Overloaded):
-            enter(admission)
-        first.close()
+        admission, second = await with_a_place_kept()
         with pytest.raises(ValueError), admission.permit():
             raise ValueError
         assert not await is_let_in(second)
@@ -141,12 +141,7 @@ def test_a_place_that_is_kept_in_vain_is_a_jobs_again(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.3)
 
     async def script() -> None:
-        admission = Admission(1, Metrics())
-        first = await admission.turn()
-        second = asyncio.create_task(admission.turn())
-        with pytest.raises(Overloaded):
-            enter(admission)
-        first.close()
+        _, second = await with_a_place_kept()
         assert not await is_let_in(second)
         assert await is_let_in(second, 5)
 

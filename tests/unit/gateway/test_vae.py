@@ -47,11 +47,14 @@ def test_each_decoders_answer_is_read_as_that_decoder_gives_it(
     start_gateway: StartGateway, fakes: Fakes, urls: dict[str, str], plain_first: bool
 ) -> None:
     """Where another does it than was asked first."""
-    fakes["decoder"].plain, ours = True, FakeStage("decoder")
+    plain, ours = fakes["decoder"], FakeStage("decoder", extras=["image_dtype"])
+    plain.plain = True
+    given = np.full((1, 64, 64, 3), PAINTED / 127.5 - 1, np.float32)
+    ours.responses["/"] = lambda: JSONResponse(base64_of(given))
+    (plain if plain_first else ours).responses["/"] = lambda: JSONResponse({}, 500)
     with serving(ours.app()) as url:
-        given = (urls["decoder"], url) if plain_first else (url, urls["decoder"])
-        gateway = start_gateway(decoder_url="", decoder_urls=";".join(given))
-        (fakes["decoder"] if plain_first else ours).responses["/"] = lambda: JSONResponse({}, 500)
+        places = (urls["decoder"], url) if plain_first else (url, urls["decoder"])
+        gateway = start_gateway(decoder_url="", decoder_urls=";".join(places))
         values = np.frombuffer(decoded(gateway, output_type="pt").content, np.float32)
     assert values.tolist() == pytest.approx([PAINTED / 127.5 - 1] * 3 * 64 * 64)
 

@@ -4,7 +4,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -417,9 +417,7 @@ def sized(width: int) -> tuple[int, int, int]:
     return (8, 8 * width, 4)
 
 
-def test_a_size_that_goes_for_another_when_it_was_chosen_is_not_called_and_comes_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_size_that_goes_for_another_when_it_was_chosen_is_not_called_and_comes_back() -> None:
     model = OneSize()
     capacity, goes = model.capacity, [True]
 
@@ -507,19 +505,25 @@ def test_what_is_done_holds_no_memory() -> None:
 
 
 def test_memory_that_is_full_when_somebody_is_told_leaves_nobody_waiting() -> None:
+    """Nor the engine at an end, though it is so again when it tells the others of it."""
     model = Model()
     engine = engine_of(model)
-    full = [MemoryError(), MemoryError()]
+    model.gate.clear()
+    tickets = [submit(engine, order(seed)) for seed in (1, 2)]
+    for ticket in tickets:
+        ticket.watch(raising_once(ticket))
+    model.gate.set()
+    wait_until(lambda: all(ticket.done for ticket in tickets) and not engine._tickets)
+    last = submit(engine, order(3))
+    wait_until(lambda: last.done)
+    last.latents()
 
-    def once() -> None:
-        if full and first.done:
+
+def raising_once(ticket: Ticket) -> Callable[[], None]:
+    full = [MemoryError()]
+
+    def notice() -> None:
+        if full and ticket.done:
             raise full.pop()
 
-    model.gate.clear()
-    first, second = submit(engine, order(1)), submit(engine, order(2, steps=50))
-    first.watch(once)
-    model.gate.set()
-    first.latents()
-    with pytest.raises(MemoryError):
-        second.latents()
-    submit(engine, order(3)).latents()
+    return notice

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from triptych.fields import Fields
-from triptych.requests import DenoiseSettings
+from triptych.requests import MAX_STATE_BYTES, DenoiseSettings
 from triptych.samplers import SAMPLERS, Noise, State
 from triptych.schedule import make_schedule
 from triptych.variants import VARIANTS
@@ -45,3 +45,10 @@ def test_a_state_of_another_sampler_is_refused() -> None:
     assert settings(sampler="heun", resume=resume).resumed
     with pytest.raises(InvalidField, match="a memory of 2 latents, where this sampler has 1"):
         settings(sampler="dpmpp_2m", resume=resume)
+
+
+def test_a_state_of_three_latents_of_1024_pixels_is_within_the_limit() -> None:
+    latent = np.zeros((128, 128, 4), np.float32)
+    state = State(latent, Noise.seeded(1), 1, 0, (latent, latent))
+    packed = pack({f"0.{name}": array for name, array in state.travelling().items()}, {})
+    assert len(base64.b64encode(packed)) <= MAX_STATE_BYTES

